@@ -1,0 +1,308 @@
+"""The node types: one graph for every producer and every consumer of programs.
+
+A node is a frozen, *interned* value: two nodes built from equal parts are the same object, so
+structural equality is identity, hashing is free and common subexpressions are shared by
+construction. Sequence nodes hold one value a position; selector nodes hold one boolean a (query,
+key) pair. Functions inside nodes are data (``ir.functions``), never Python callables.
+
+Source: Weiss et al. 2021, section 3 (select, aggregate, selector width); Lindner et al. 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+from weakref import WeakValueDictionary
+
+from janiform.errors import ProgramError
+
+IR_VERSION = 1
+
+Value = bool | int | float | str | None
+"""What a variable holds at a position; ``None`` is *undefined*."""
+
+Reduce = Literal["mean", "sum", "min", "max"]
+Rule = Literal["leftmost", "rightmost", "closest", "largest", "smallest"]
+
+
+def _key(part: Any) -> Any:
+    """Tag scalars by type, so that ``True``, ``1`` and ``1.0`` stay three different parts."""
+    if isinstance(part, tuple):
+        return tuple(_key(p) for p in part)
+    return (type(part).__name__, part) if part is None or isinstance(part, bool | int | float | str) else part
+
+
+class Interned(type):
+    """Metaclass that returns the one live object for given parts."""
+
+    _live: ClassVar[WeakValueDictionary[Any, Any]] = WeakValueDictionary()
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        built = super().__call__(*args, **kwargs)
+        key = (cls, *(_key(getattr(built, name)) for name in cls._parts()))
+        return Interned._live.setdefault(key, built)
+
+    def _parts(cls) -> tuple[str, ...]:
+        names = cls.__dict__.get("_part_names")
+        if names is None:
+            names = tuple(f.name for f in fields(cls))  # type: ignore[arg-type]
+            cls._part_names = names  # type: ignore[attr-defined]
+        return names
+
+
+class Node(metaclass=Interned):
+    """Base of sequence and selector nodes."""
+
+    __slots__ = ("__weakref__",)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one reads, in order."""
+        return ()
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        """Return this node reading ``inputs`` instead."""
+        if inputs:
+            raise ProgramError(f"{type(self).__name__} reads no inputs")
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, name) for name in type(self)._parts())
+
+
+class Sequence(Node):
+    """A node with one value at each position (an s-op)."""
+
+    __slots__ = ()
+
+
+class Selector(Node):
+    """A node with one boolean for each (query, key) pair of positions."""
+
+    __slots__ = ()
+
+
+def node(cls: type) -> type:
+    """Make ``cls`` a frozen, slotted, interned node type compared by identity."""
+    return dataclass(frozen=True, slots=True, eq=False)(cls)
+
+
+def _need(what: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise ProgramError(f"{what} must be a {kind.__name__.lower()}, got {type(value).__name__}")
+
+
+@node
+class Tokens(Sequence):
+    """The input tokens."""
+
+
+@node
+class Indices(Sequence):
+    """The positions 0, 1, 2, ..."""
+
+
+@node
+class Const(Sequence):
+    """The same value at every position."""
+
+    value: Value
+
+
+@node
+class Map(Sequence):
+    """A position-wise function of any arity: ``Arg(i)`` in ``fn`` is ``args[i]``."""
+
+    fn: Any  # functions.Fn
+    args: tuple[Sequence, ...]
+
+    def __post_init__(self) -> None:
+        if not self.args:
+            raise ProgramError("a map reads at least one sequence; use Const for a constant")
+        for a in self.args:
+            _need("an argument of a map", a, Sequence)
+        if self.fn.arity > len(self.args):
+            raise ProgramError(f"the function takes {self.fn.arity} arguments, the map has {len(self.args)}")
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.args
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Map(self.fn, inputs)
+
+
+@node
+class Select(Selector):
+    """Key ``k`` is selected for query ``q`` where ``pred(k, q)`` is true: ``Arg(0)`` is the key's value.
+
+    An undefined key or query selects nothing.
+    """
+
+    pred: Any  # functions.Fn
+    keys: Sequence
+    queries: Sequence
+
+    def __post_init__(self) -> None:
+        _need("the keys of a select", self.keys, Sequence)
+        _need("the queries of a select", self.queries, Sequence)
+        if self.pred.arity > 2:
+            raise ProgramError(f"a predicate takes (key, query), this one takes {self.pred.arity}")
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.keys, self.queries)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Select(self.pred, *inputs)
+
+
+@node
+class And(Selector):
+    """Pairs selected by both."""
+
+    left: Selector
+    right: Selector
+
+    def __post_init__(self) -> None:
+        _need("an operand of 'and'", self.left, Selector)
+        _need("an operand of 'and'", self.right, Selector)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return And(*inputs)
+
+
+@node
+class Or(Selector):
+    """Pairs selected by either."""
+
+    left: Selector
+    right: Selector
+
+    def __post_init__(self) -> None:
+        _need("an operand of 'or'", self.left, Selector)
+        _need("an operand of 'or'", self.right, Selector)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Or(*inputs)
+
+
+@node
+class Not(Selector):
+    """Pairs not selected (among the pairs that exist: real positions, and past ones if causal)."""
+
+    selector: Selector
+
+    def __post_init__(self) -> None:
+        _need("the operand of 'not'", self.selector, Selector)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector,)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Not(*inputs)
+
+
+@node
+class Best(Selector):
+    """At most one key a query: of those selected, the leftmost, rightmost, closest, or that with the largest or
+    smallest ``score``. Ties go to the leftmost.
+
+    Source: Friedman et al. 2023, section 3 (closest match); D-RASP priority lists.
+    """
+
+    selector: Selector
+    rule: Rule
+    score: Sequence | None = None
+
+    def __post_init__(self) -> None:
+        _need("the selector of a best", self.selector, Selector)
+        scored = self.rule in ("largest", "smallest")
+        if not scored and self.rule not in ("leftmost", "rightmost", "closest"):
+            raise ProgramError(f"unknown rule {self.rule!r}: leftmost, rightmost, closest, largest or smallest")
+        if scored != (self.score is not None):
+            raise ProgramError(f"rule {self.rule!r} {'needs' if scored else 'takes no'} score")
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector,) if self.score is None else (self.selector, self.score)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Best(inputs[0], self.rule, inputs[1] if len(inputs) > 1 else None)
+
+
+@node
+class Aggregate(Sequence):
+    """Reduce the values at the selected keys; ``default`` where none is selected.
+
+    ``mean`` of numbers (of booleans too, as 0 and 1); of one distinct value of any kind it is that value, and of
+    several different non-numbers it has no meaning. A selected undefined value makes the result undefined.
+    """
+
+    selector: Selector
+    values: Sequence
+    default: Value = None
+    reduce: Reduce = "mean"
+
+    def __post_init__(self) -> None:
+        _need("the selector of an aggregate", self.selector, Selector)
+        _need("the values of an aggregate", self.values, Sequence)
+        if self.reduce not in ("mean", "sum", "min", "max"):
+            raise ProgramError(f"unknown reduction {self.reduce!r}: mean, sum, min or max")
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector, self.values)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Aggregate(inputs[0], inputs[1], self.default, self.reduce)
+
+
+@node
+class Count(Sequence):
+    """How many keys are selected for each query (the selector width)."""
+
+    selector: Selector
+
+    def __post_init__(self) -> None:
+        _need("the operand of a selector width", self.selector, Selector)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector,)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        return Count(*inputs)
+
+
+def walk(*roots: Node) -> Iterator[Node]:
+    """Yield every node under ``roots`` once, inputs before the nodes that read them.
+
+    >>> from janiform.ir.nodes import Count, Select, Tokens
+    >>> from janiform.ir.functions import Arg, Apply
+    >>> same = Apply("==", (Arg(0), Arg(1)))
+    >>> [type(n).__name__ for n in walk(Count(Select(same, Tokens(), Tokens())))]
+    ['Tokens', 'Select', 'Count']
+    """
+    done: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(r, False) for r in reversed(roots)]
+    while stack:
+        n, ready = stack.pop()
+        if n in done:
+            continue
+        if ready:
+            done.add(n)
+            yield n
+        else:
+            stack.append((n, True))
+            stack.extend((i, False) for i in reversed(n.inputs) if i not in done)

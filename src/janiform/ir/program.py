@@ -1,0 +1,86 @@
+"""A program: named outputs over a graph of nodes, with the names and source lines its author gave.
+
+Equality is of the outputs alone; names and lines are for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from janiform.errors import ProgramError
+from janiform.ir.nodes import Node, Selector, Sequence, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where in a source text a node was written (1-based)."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Outputs by name, in order; ``names`` and ``spans`` label nodes for printing and errors.
+
+    >>> from janiform.ir.nodes import Tokens
+    >>> Program({"copy": Tokens()}).output
+    Tokens()
+    """
+
+    outputs: Mapping[str, Sequence]
+    names: Mapping[Node, str] = field(default_factory=dict, compare=False)
+    spans: Mapping[Node, Span] = field(default_factory=dict, compare=False)
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.outputs:
+            raise ProgramError("a program needs at least one output")
+        for name, out in self.outputs.items():
+            if not isinstance(out, Sequence):
+                kind = "a selector" if isinstance(out, Selector) else type(out).__name__
+                raise ProgramError(f"output {name!r} must be a sequence, got {kind}")
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.outputs.items()))
+
+    @property
+    def output(self) -> Sequence:
+        """The only output; ``ProgramError`` when there are several."""
+        if len(self.outputs) != 1:
+            raise ProgramError(f"the program has {len(self.outputs)} outputs: {', '.join(self.outputs)}")
+        return next(iter(self.outputs.values()))
+
+    def nodes(self) -> list[Node]:
+        """Every node once, inputs first."""
+        return list(walk(*self.outputs.values()))
+
+    def where(self, n: Node) -> str:
+        """Name ``n`` for an error message: its kind, its name and line where known."""
+        named = f" {self.names[n]!r}" if n in self.names else ""
+        line = f" (line {self.spans[n].line})" if n in self.spans else ""
+        return f"{type(n).__name__.lower()}{named}{line}"
+
+    def map(self, change: Callable[[Node], Node]) -> Program:
+        """Rebuild the graph from the inputs up with ``change`` applied to every node; labels follow their nodes."""
+        new: dict[Node, Node] = {}
+        for n in self.nodes():
+            inputs = tuple(new[i] for i in n.inputs)
+            new[n] = change(n if inputs == n.inputs else n.with_inputs(inputs))
+        moved = {name: new[out] for name, out in self.outputs.items()}
+        return Program(
+            moved,  # type: ignore[arg-type]
+            {new[n]: s for n, s in self.names.items() if n in new},
+            {new[n]: s for n, s in self.spans.items() if n in new},
+            self.source,
+        )
+
+    def replace(self, old: Node, by: Node) -> Program:
+        """Return the program with ``by`` wherever ``old`` stood."""
+        return self.map(lambda n: by if n is old else n)
+
+
+def program(outputs: Sequence | Iterable[tuple[str, Sequence]] | Mapping[str, Sequence], name: str = "output") -> Program:
+    """Make a program of one node or of several named ones."""
+    return Program({name: outputs} if isinstance(outputs, Sequence) else dict(outputs))
