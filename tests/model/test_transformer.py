@@ -9,7 +9,7 @@ from einops import einsum
 
 from janiform.errors import InputError
 from janiform.model import Config, HookPoint, Transformer
-from janiform.model.transformer import full_precision
+from janiform.model.precision import full_precision
 
 SMALL = {
     "n_layers": 2,

@@ -3,28 +3,24 @@
 Parameters and hook points have TransformerLens' names and shapes: ``W_Q`` is [head, d_model, d_head], scores are divided by
 sqrt(d_head), positions are absolute. Without hooks on scores or pattern, attention is fused.
 
-Compiled weights are exact only under honest arithmetic, so every forward pass turns off TF32 and bfloat16 products of
-float32 matrices (``full_precision``), and float attention on a GPU runs on the plain matrix-product kernel: the
-memory-efficient ones may use TF32 inside.
+Compiled weights are exact only under honest arithmetic: every forward pass runs under ``model.precision``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, einsum, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from janiform.errors import InputError
 from janiform.model.config import Config
 from janiform.model.hooks import Hook, HookPoint, NameFilter, hook_points, hung, select
+from janiform.model.precision import full_precision, honest_kernel
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -114,7 +110,7 @@ class Attention(nn.Module):
         if not q.numel():
             return q
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-        with _honest_kernel(q.device):
+        with honest_kernel(q.device):
             z = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal, scale=self.scale)
         return z.transpose(1, 2)
 
@@ -306,42 +302,6 @@ class Transformer(nn.Module):
             and not 0 <= tokens.min() <= tokens.max() < self.config.d_vocab
         ):
             raise InputError(f"token ids must be from 0 to {self.config.d_vocab - 1}")
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Multiply float32 matrices as float32 while inside, whatever the process allows elsewhere."""
-    matmuls: list[Any] = [
-        getattr(torch.backends, name).matmul for name in ("cuda", "mkldnn") if _switched(name)
-    ]
-    switches = [(m, "fp32_precision", "ieee") for m in matmuls] or [
-        (torch.backends.cuda.matmul, "allow_tf32", False)
-    ]
-    before = [getattr(backend, name) for backend, name, _ in switches]
-    try:
-        for (backend, name, honest), now in zip(switches, before):
-            if now != honest:
-                setattr(backend, name, honest)
-        yield
-    finally:
-        for (backend, name, honest), was in zip(switches, before):
-            if was != honest:
-                setattr(backend, name, was)
-
-
-def _switched(backend: str) -> bool:
-    """Whether this torch has a precision switch for ``backend`` (from 2.9 on; before, TF32 has one of its own)."""
-    return hasattr(getattr(getattr(torch.backends, backend), "matmul", None), "fp32_precision")
-
-
-@contextmanager
-def _honest_kernel(device: torch.device) -> Iterator[None]:
-    """Keep fused attention on a GPU to the kernel made of plain matrix products; on a CPU all kernels are honest."""
-    if device.type != "cuda":
-        yield
-        return
-    with sdpa_kernel(SDPBackend.MATH):
-        yield
 
 
 def _empty(config: Config, *shape: int) -> nn.Parameter:
