@@ -1,0 +1,530 @@
+"""From text to syntax trees: the grammar file, the tree types, and errors that say what was expected.
+
+Trees are built while parsing, so nothing here recurses; how deep a tree nests is counted as it grows and bounded, which
+bounds every recursion over it later. The surface is the published REPL's language (Weiss et al. 2021).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from lark import (
+    Lark,
+    LarkError,
+    Transformer_NonRecursive,
+    UnexpectedCharacters,
+    UnexpectedInput,
+    UnexpectedToken,
+    v_args,
+)
+from lark.exceptions import VisitError
+
+from janiform.errors import ParseError
+from janiform.ir.nodes import Value
+from janiform.ir.program import Span
+
+MAX_DEPTH = 60
+MAX_TEXT = 2_000_000
+MAX_DIGITS = 300
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+DIRECTIVE = re.compile(
+    r"^[ \t]*(?:(?:set|show)(?:[ \t]+(?:s-op|selector))?[ \t]+example\b(?!\s*[=(\[,])[^\r\n]*"
+    r"|(?:(?:s-op|selector)[ \t]+)?examples[ \t]+(?:on|off)[ \t]*;?[ \t]*(?=\r|\n|\Z)"
+    r"|full[ \t]+seq[ \t]+display[ \t]+(?:on|off)[ \t]*;?[ \t]*(?=\r|\n|\Z))",
+    re.MULTILINE,
+)
+
+
+class Fault(Exception):
+    """A fault in a text at a place; becomes a ``ParseError`` where the text is known."""
+
+    def __init__(self, message: str, at: Span | None = None) -> None:
+        super().__init__(message)
+        self.message, self.at = message, at
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """Base of syntax trees: where it starts and how deep it nests."""
+
+    at: Span
+    depth: int = field(init=False, default=1)
+
+    def __post_init__(self) -> None:
+        deepest = max((t.depth for t in self.below()), default=0)
+        if deepest >= MAX_DEPTH:
+            raise Fault(f"nested more than {MAX_DEPTH} deep; give parts of it names", self.at)
+        object.__setattr__(self, "depth", deepest + 1)
+
+    def below(self) -> Sequence[Tree]:
+        """The trees directly inside this one."""
+        return ()
+
+
+def tree(cls: type) -> type:
+    """Make ``cls`` a frozen tree type."""
+    return dataclass(frozen=True, slots=True, eq=False)(cls)
+
+
+@tree
+class Name(Tree):
+    id: str
+
+
+@tree
+class Literal(Tree):
+    value: Value
+
+
+@tree
+class Operator(Tree):
+    """A bare comparison, as in ``select(k, q, ==)``."""
+
+    op: str
+
+
+@tree
+class Group(Tree):
+    inside: Tree
+
+    def below(self) -> Sequence[Tree]:
+        return (self.inside,)
+
+
+@tree
+class Items(Tree):
+    """A list, or a tuple of values as a dict key."""
+
+    items: tuple[Tree, ...]
+    as_key: bool
+
+    def below(self) -> Sequence[Tree]:
+        return self.items
+
+
+@tree
+class Pairs(Tree):
+    pairs: tuple[tuple[Tree, Tree], ...]
+
+    def below(self) -> Sequence[Tree]:
+        return [t for pair in self.pairs for t in pair]
+
+
+@tree
+class Comprehension(Tree):
+    """A list (``key`` is None) or dict comprehension."""
+
+    key: Tree | None
+    value: Tree
+    names: tuple[str, ...]
+    source: Tree
+
+    def below(self) -> Sequence[Tree]:
+        return (self.value, self.source) if self.key is None else (self.key, self.value, self.source)
+
+
+@tree
+class Argument(Tree):
+    """An argument of a call: by place, by keyword, or ``value where keyword = bound``."""
+
+    value: Tree
+    keyword: str | None = None
+    bound: Tree | None = None
+
+    def below(self) -> Sequence[Tree]:
+        return (self.value,) if self.bound is None else (self.value, self.bound)
+
+
+@tree
+class Call(Tree):
+    target: Tree
+    arguments: tuple[Argument, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return (self.target, *self.arguments)
+
+
+@tree
+class Index(Tree):
+    target: Tree
+    keys: tuple[Tree, ...]
+    default: Tree | None
+
+    def below(self) -> Sequence[Tree]:
+        return (self.target, *self.keys, *(() if self.default is None else (self.default,)))
+
+
+@tree
+class Unary(Tree):
+    op: str
+    operand: Tree
+
+    def below(self) -> Sequence[Tree]:
+        return (self.operand,)
+
+
+@tree
+class Chain(Tree):
+    """``first op second op third ..``, applied from left to right."""
+
+    first: Tree
+    rest: tuple[tuple[str, Span, Tree], ...]
+
+    def below(self) -> Sequence[Tree]:
+        return [self.first, *(t for _, _, t in self.rest)]
+
+
+@tree
+class Ternary(Tree):
+    """``a if c else b if d else e``: the values a, b, e and the conditions c, d."""
+
+    values: tuple[Tree, ...]
+    conditions: tuple[Tree, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return (*self.values, *self.conditions)
+
+
+@tree
+class Assign(Tree):
+    targets: tuple[str, ...]
+    values: tuple[Tree, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return self.values
+
+
+@tree
+class Write(Tree):
+    values: tuple[Tree, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return self.values
+
+
+@tree
+class Give(Tree):
+    """``return ..;``"""
+
+    values: tuple[Tree, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return self.values
+
+
+@tree
+class Load(Tree):
+    path: str
+
+
+@tree
+class Define(Tree):
+    name: str
+    parameters: tuple[str, ...]
+    body: tuple[Tree, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return self.body
+
+
+@tree
+class Loop(Tree):
+    names: tuple[str, ...]
+    source: Tree
+    body: tuple[Tree, ...]
+
+    def below(self) -> Sequence[Tree]:
+        return (self.source, *self.body)
+
+
+def syntax(text: str) -> tuple[Tree, ...]:
+    """Parse ``text`` into statements.
+
+    >>> [type(s).__name__ for s in syntax("x = tokens; for i in [1] { x = x + i; }")]
+    ['Assign', 'Loop']
+    """
+    if len(text) > MAX_TEXT:
+        raise ParseError(f"the text has {len(text)} characters, more than {MAX_TEXT}")
+    blank = DIRECTIVE.sub(lambda m: " " * len(m.group()), text)
+    try:
+        return _Builder().transform(_grammar().parse(blank))  # type: ignore[no-any-return]
+    except VisitError as e:
+        if not isinstance(e.orig_exc, Fault):
+            raise e.orig_exc from None
+        message, at = e.orig_exc.message, e.orig_exc.at or Span(1, 1)
+        line, column = at.line, at.column
+    except UnexpectedCharacters as e:
+        message, (line, column) = _strange(e.char, text, e.pos_in_stream), (e.line, e.column)
+    except UnexpectedInput as e:
+        message, line, column = _unexpected(e, text)
+    raise ParseError(message, source=text, line=line, column=column)
+
+
+def unfinished(text: str) -> bool:
+    """Whether more text could make ``text`` whole: an open bracket, or a statement without its ``;``.
+
+    >>> unfinished("def f(x) {"), unfinished("x = 1;"), unfinished("x = ]")
+    (True, False, False)
+    """
+    try:
+        _grammar().parse(DIRECTIVE.sub("", text))
+    except UnexpectedToken as e:
+        return e.token.type == "$END"
+    except LarkError:
+        pass
+    return False
+
+
+@lru_cache(maxsize=1)
+def _grammar() -> Any:
+    grammar = files("janiform.text").joinpath("rasp.lark").read_text(encoding="utf-8")
+    return Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        propagate_positions=True,
+        maybe_placeholders=True,
+    )
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+_WORDS = {
+    "NAME": "a name",
+    "INT": "a number",
+    "FLOAT": "a number",
+    "STRING": "a string",
+    "NOT": "'not'",
+    "OR": "'or'",
+    "AND": "'and'",
+    "PLUS": "'+'",
+    "TIMES": "'*'",
+    "$END": "the end",
+}
+_VALUE = {"NAME", "INT", "FLOAT", "STRING", "LPAR", "LSQB", "LBRACE"}
+
+
+def _strange(char: str, text: str, position: int) -> str:
+    if char == '"':
+        escape = re.match(r'"([^"\\\r\n]|\\[^\r\n])*', text[position:])
+        closed = escape is not None and text[position + escape.end() : position + escape.end() + 1] == '"'
+        return "this string does not end on its line" if not closed else "a string cannot stand here"
+    if char == "'":
+        return "strings are written with double quotes"
+    if char == "!":
+        return "'not equal' is written !=, negation 'not'"
+    if char in "&|":
+        return f"{char!r} is not an operator; write 'and' or 'or'"
+    return f"unexpected character {char!r}"
+
+
+def _unexpected(e: Any, text: str) -> tuple[str, int, int]:
+    token = e.token
+    expected = {t for t in (getattr(e, "accepts", None) or e.expected)}
+    known = _grammar().terminals
+    spelled = {t.name: t.pattern.value for t in known if t.pattern.type == "str"}
+    words: list[str] = []
+    if expected >= _VALUE:
+        words.append("a value")
+        expected -= _VALUE | {"NOT", "PLUS", "RBRACE", "RPAR", "RSQB"} - (
+            {"RSQB"} if token.type == "$END" else set()
+        )
+    if len(expected) > 8 and "SEMICOLON" in expected:
+        words.append("';' or an operator")
+        expected = set()
+    words += sorted(_WORDS.get(t) or repr(spelled.get(t, t)) for t in expected)
+    words = list(dict.fromkeys(words))
+    wanted = (
+        words[0]
+        if len(words) == 1
+        else ", ".join(words[:-1]) + f" or {words[-1]}"
+        if words
+        else "nothing more"
+    )
+    if token.type == "$END":
+        lines = text.rstrip().splitlines() or [""]
+        return f"the text ends too early: expected {wanted}", len(lines), len(lines[-1]) + 1
+    return f"unexpected {str(token)!r}: expected {wanted}", token.line, token.column
+
+
+# --- building -------------------------------------------------------------------------------------------------------
+
+
+def _at(meta: Any) -> Span:
+    return Span(getattr(meta, "line", 1), getattr(meta, "column", 1))
+
+
+def _unquote(token: Any) -> str:
+    def unescape(m: re.Match[str]) -> str:
+        body = m.group(1)
+        if body[0] in "ux":
+            return chr(int(body[1:], 16))
+        if body not in ESCAPES:
+            raise Fault(
+                f"unknown escape \\{body}; write \\\\ for a backslash",
+                Span(token.line, token.column + m.start()),
+            )
+        return ESCAPES[body]
+
+    return re.sub(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", unescape, str(token)[1:-1])
+
+
+@v_args(inline=True, meta=True)
+class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
+    """Makes trees from the parser's reductions; lark calls the method named like the rule."""
+
+    def start(self, meta: Any, *statements: Any) -> Any:
+        return tuple(s for s in statements if s is not None)
+
+    def nothing(self, meta: Any) -> None:
+        return None
+
+    def write(self, meta: Any, values: Any) -> Any:
+        return Write(_at(meta), values)
+
+    def assign(self, meta: Any, targets: Any, values: Any) -> Any:
+        for t in targets:
+            if not isinstance(t, Name) and not (isinstance(t, Literal) and isinstance(t.value, str)):
+                raise Fault("only a name can be assigned to", t.at)
+        names = tuple(t.id if isinstance(t, Name) else str(t.value) for t in targets)
+        return Assign(_at(meta), names, values)
+
+    def give(self, meta: Any, values: Any) -> Any:
+        return Give(_at(meta), values)
+
+    def load(self, meta: Any, path: Any) -> Any:
+        return Load(_at(meta), _unquote(path))
+
+    def define(self, meta: Any, name: Any, parameters: Any, *body: Any) -> Any:
+        statements = tuple(s for s in body if s is not None)
+        if not statements or not isinstance(statements[-1], Give):
+            raise Fault(f"the function {name} must end in 'return ..;'", _at(meta))
+        _no_return(statements[:-1])
+        parameters = parameters or ()
+        if len(set(parameters)) < len(parameters):
+            raise Fault(f"the function {name} has two parameters of one name", _at(meta))
+        return Define(_at(meta), str(name), parameters, statements)
+
+    def loop(self, meta: Any, names: Any, source: Any, *body: Any) -> Any:
+        statements = tuple(s for s in body if s is not None)
+        _no_return(statements)
+        return Loop(_at(meta), names, source, statements)
+
+    def names(self, meta: Any, *names: Any) -> Any:
+        return tuple(map(str, names))
+
+    def exprs(self, meta: Any, *exprs: Any) -> Any:
+        return exprs
+
+    def ternary(self, meta: Any, *parts: Any) -> Any:
+        return Ternary(_at(meta), parts[::2], parts[1::2])
+
+    def chain(self, meta: Any, first: Any, *rest: Any) -> Any:
+        return Chain(
+            _at(meta),
+            first,
+            tuple((str(op), _place(op), t) for op, t in zip(rest[::2], rest[1::2], strict=True)),
+        )
+
+    def compare(self, meta: Any, *words: Any) -> Any:
+        return _Word(" ".join(map(str, words)), _at(meta))
+
+    def unary(self, meta: Any, op: Any, operand: Any) -> Any:
+        if str(op) == "-" and isinstance(operand, Literal) and isinstance(operand.value, int | float):
+            return Literal(_at(meta), -operand.value)
+        return Unary(_at(meta), str(op), operand)
+
+    def power(self, meta: Any, base: Any, exponent: Any) -> Any:
+        return Chain(_at(meta), base, (("^", exponent.at, exponent),))
+
+    def call(self, meta: Any, target: Any, arguments: Any) -> Any:
+        return Call(_at(meta), target, arguments or ())
+
+    def index(self, meta: Any, target: Any, keys: Any, default: Any) -> Any:
+        return Index(_at(meta), target, keys, default)
+
+    def name(self, meta: Any, name: Any) -> Any:
+        return _CONSTANTS[name](_at(meta)) if name in _CONSTANTS else Name(_at(meta), str(name))
+
+    def integer(self, meta: Any, digits: Any) -> Any:
+        if len(digits) > MAX_DIGITS:
+            raise Fault(f"a number of {len(digits)} digits is too long", _at(meta))
+        return Literal(_at(meta), int(digits))
+
+    def real(self, meta: Any, digits: Any) -> Any:
+        value = float(digits)
+        if value in (float("inf"), float("-inf")):
+            raise Fault(f"{digits} is too large a number", _at(meta))
+        return Literal(_at(meta), value)
+
+    def string(self, meta: Any, token: Any) -> Any:
+        return Literal(_at(meta), _unquote(token))
+
+    def group(self, meta: Any, inside: Any) -> Any:
+        return Group(_at(meta), inside)
+
+    def row(self, meta: Any, first: Any, rest: Any) -> Any:
+        return Items(_at(meta), (first, *(rest or ())), True)
+
+    def items(self, meta: Any, items: Any) -> Any:
+        return Items(_at(meta), items or (), False)
+
+    def list_of(self, meta: Any, value: Any, names: Any, source: Any) -> Any:
+        return Comprehension(_at(meta), None, value, names, source)
+
+    def pair(self, meta: Any, key: Any, value: Any) -> Any:
+        return key, value
+
+    def pairs(self, meta: Any, *pairs: Any) -> Any:
+        return Pairs(_at(meta), tuple(p for p in pairs if p is not None))
+
+    def dict_of(self, meta: Any, pair: Any, names: Any, source: Any) -> Any:
+        return Comprehension(_at(meta), pair[0], pair[1], names, source)
+
+    def arguments(self, meta: Any, *arguments: Any) -> Any:
+        return arguments
+
+    def positional(self, meta: Any, value: Any) -> Any:
+        return Argument(_at(meta), value)
+
+    def keyword(self, meta: Any, name: Any, value: Any) -> Any:
+        return Argument(_at(meta), value, str(name))
+
+    def bound(self, meta: Any, value: Any, name: Any, bound: Any) -> Any:
+        return Argument(_at(meta), value, str(name), bound)
+
+    def operator(self, meta: Any, op: Any) -> Any:
+        return Operator(_at(meta), str(op))
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A comparison's name and place."""
+
+    text: str
+    at: Span
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_CONSTANTS: dict[str, Callable[[Span], Tree]] = {
+    "True": lambda at: Literal(at, True),
+    "False": lambda at: Literal(at, False),
+    "undefined": lambda at: Literal(at, None),
+}
+
+
+def _place(op: Any) -> Span:
+    return op.at if isinstance(op, _Word) else Span(op.line, op.column)
+
+
+def _no_return(statements: tuple[Tree, ...]) -> None:
+    for s in statements:
+        if isinstance(s, Give):
+            raise Fault("'return' must be the last statement of its function", s.at)
