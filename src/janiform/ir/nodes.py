@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
 
 from janiform.errors import ProgramError
@@ -22,6 +22,7 @@ IR_VERSION = 1
 Value = bool | int | float | str | None
 """What a variable holds at a position; ``None`` is *undefined*."""
 
+T = TypeVar("T")
 Reduce = Literal["mean", "sum", "min", "max"]
 Rule = Literal["leftmost", "rightmost", "closest", "largest", "smallest"]
 
@@ -61,7 +62,7 @@ class Node(metaclass=Interned):
         """The nodes this one reads, in order."""
         return ()
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         """Return this node reading ``inputs`` instead."""
         if inputs:
             raise ProgramError(f"{type(self).__name__} reads no inputs")
@@ -83,7 +84,8 @@ class Selector(Node):
     __slots__ = ()
 
 
-def node(cls: type) -> type:
+@dataclass_transform(frozen_default=True, eq_default=False)
+def node(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen, slotted, interned node type compared by identity."""
     return dataclass(frozen=True, slots=True, eq=False)(cls)
 
@@ -129,7 +131,7 @@ class Map(Sequence):
     def inputs(self) -> tuple[Node, ...]:
         return self.args
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Map(self.fn, inputs)
 
 
@@ -154,7 +156,7 @@ class Select(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.keys, self.queries)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Select(self.pred, *inputs)
 
 
@@ -173,7 +175,7 @@ class And(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.left, self.right)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return And(*inputs)
 
 
@@ -192,7 +194,7 @@ class Or(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.left, self.right)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Or(*inputs)
 
 
@@ -209,7 +211,7 @@ class Not(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.selector,)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Not(*inputs)
 
 
@@ -237,7 +239,7 @@ class Best(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.selector,) if self.score is None else (self.selector, self.score)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Best(inputs[0], self.rule, inputs[1] if len(inputs) > 1 else None)
 
 
@@ -264,7 +266,7 @@ class Aggregate(Sequence):
     def inputs(self) -> tuple[Node, ...]:
         return (self.selector, self.values)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Aggregate(inputs[0], inputs[1], self.default, self.reduce)
 
 
@@ -281,7 +283,7 @@ class Count(Sequence):
     def inputs(self) -> tuple[Node, ...]:
         return (self.selector,)
 
-    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Count(*inputs)
 
 

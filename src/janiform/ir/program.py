@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from janiform.errors import ProgramError
-from janiform.ir.nodes import Node, Selector, Sequence, walk
+from janiform.ir.nodes import Node, Selector, Sequence, Value, walk
+
+if TYPE_CHECKING:
+    from janiform.ir.semantics import Signature
+    from janiform.pair import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class Span:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Program:
     """Outputs by name, in order; ``names`` and ``spans`` label nodes for printing and errors.
 
@@ -44,6 +49,15 @@ class Program:
 
     def __hash__(self) -> int:
         return hash(tuple(self.outputs.items()))
+
+    def __str__(self) -> str:
+        """The program as RASP text, which parses back to it."""
+        from janiform.text.printer import print_program
+
+        return print_program(self)
+
+    def __repr__(self) -> str:
+        return str(self).rstrip()
 
     @property
     def output(self) -> Sequence:
@@ -79,6 +93,21 @@ class Program:
     def replace(self, old: Node, by: Node) -> Program:
         """Return the program with ``by`` wherever ``old`` stood."""
         return self.map(lambda n: by if n is old else n)
+
+    def compile(
+        self,
+        vocab: Iterable[Value] | None = None,
+        max_len: int | None = None,
+        causal: bool = False,
+        *,
+        signature: Signature | None = None,
+        layout: Literal["separate", "reuse"] = "separate",
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+    ) -> Pair:
+        """Compile the program, for a vocabulary and maximum length or for a signature, to a pair with a transformer."""
+        from janiform.pair.compile import compile_pair
+
+        return compile_pair(self, vocab, max_len, causal, signature=signature, layout=layout, dtype=dtype)
 
 
 def program(outputs: Sequence | Iterable[tuple[str, Sequence]] | Mapping[str, Sequence], name: str = "output") -> Program:

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from janiform.errors import ProgramError
-from janiform.ir.functions import OPERATIONS, Apply, Arg, Lit
-from janiform.ir.nodes import Aggregate, Best, Const, Count, Map, Selector, Sequence, Value
+from janiform.ir.functions import OPERATIONS, Apply, Lit
+from janiform.ir.nodes import Aggregate, Best, Const, Count, Selector, Sequence, Value
 from janiform.text.syntax import Fault
 from janiform.text.values import (
     MAX_LIST,
     Builtin,
-    Formula,
     Table,
     elementwise,
     integer,
@@ -84,7 +83,7 @@ def _aggregate(fixed: str | None) -> Callable[..., Any]:
         if rule not in ("mean", "sum", "min", "max"):
             raise Fault(f"unknown reduction {rule!r}: mean, sum, min or max")
         s = selector(sel, "the first argument of aggregate")
-        return Aggregate(s, sequence(seq, "the values of aggregate"), _default(default), rule)
+        return Aggregate(s, sequence(seq, "the values of aggregate"), _default(default), rule)  # type: ignore[arg-type]
 
     return run
 

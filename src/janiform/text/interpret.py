@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup
+from janiform.errors import ParseError
+from janiform.ir.functions import Apply, Arg, Fn, Lit
 from janiform.ir.nodes import (
     Aggregate,
     And,
-    Const,
     Count,
     Indices,
     Map,
@@ -27,7 +27,6 @@ from janiform.ir.nodes import (
     Tokens,
 )
 from janiform.ir.program import Span
-from janiform.errors import ParseError
 from janiform.text import syntax as tree
 from janiform.text.builtins import ELEMENTWISE
 from janiform.text.syntax import Fault, Tree
@@ -45,7 +44,6 @@ from janiform.text.values import (
     kind,
     lookup,
     operation,
-    selector,
     sequence,
     suggestion,
 )
@@ -166,13 +164,16 @@ class Interpreter:
         return [self._bind(n, v, at) for n, v in zip(names, values, strict=True)]
 
     def _bind(self, name: str, value: Any, at: Span) -> tuple[str, Any]:
-        if name in FIXED:
+        label = isinstance(name, tree.Label)
+        if name in FIXED and not label:
             raise Fault(f"{name!r} is part of the language and cannot be assigned to", at)
         if isinstance(value, Applied):
             raise Fault(f"cannot assign {kind(value)}", at)
+        if label:
+            return str(name), value
         self.scope.names[name] = value
-        if isinstance(value, Node) and self._site is None:
-            (self.local_names if self._calls else self.names).setdefault(value, name)
+        if isinstance(value, Node):
+            (self.local_names if self._calls or self._site else self.names).setdefault(value, name)
         return name, value
 
     def _load(self, path: str, at: Span) -> Bindings:

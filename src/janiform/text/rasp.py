@@ -8,17 +8,18 @@ The grammar is ``rasp.lark``; source: Weiss et al. 2021 and its REPL. Beyond it:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from janiform.errors import ParseError
 from janiform.ir.nodes import Const, Node, Sequence, walk
 from janiform.ir.program import Program
-from janiform.text.builtins import BUILTINS
-from janiform.text.interpret import TOKENS, Bindings, Interpreter, Scope
+from janiform.text.interpret import Bindings, Interpreter, Scope
+from janiform.text.prelude import library
+from janiform.text.printer import print_program
 from janiform.text.syntax import MAX_TEXT, Fault, syntax
 from janiform.text.values import is_atom, kind, suggestion
+
+__all__ = ["Folders", "finished", "located", "parse", "print_program"]
 
 
 def parse(
@@ -71,17 +72,6 @@ def finished(outputs: dict[str, Sequence], interpreter: Interpreter) -> Program:
                 names.setdefault(node, name)
     spans = {node: at for node, at in interpreter.spans.items() if node in reached}
     return Program(outputs, names, spans, interpreter.text)
-
-
-@lru_cache(maxsize=1)
-def library() -> Scope:
-    """The scope of the prelude, read once."""
-    text = files("janiform.text").joinpath("prelude.rasp").read_text(encoding="utf-8")
-    scope = Scope(Scope(names={**TOKENS, **BUILTINS}))
-    interpreter = Interpreter(text, scope)
-    for statement in syntax(text):
-        interpreter.execute(statement)
-    return scope
 
 
 def located(e: Fault, text: str) -> ParseError:

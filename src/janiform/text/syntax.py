@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
 from lark import (
     Lark,
@@ -25,9 +25,11 @@ from lark import (
 from lark.exceptions import VisitError
 
 from janiform.errors import ParseError
+from janiform.ir.functions import is_number
 from janiform.ir.nodes import Value
 from janiform.ir.program import Span
 
+T = TypeVar("T")
 MAX_DEPTH = 60
 MAX_TEXT = 2_000_000
 MAX_DIGITS = 300
@@ -66,7 +68,8 @@ class Tree:
         return ()
 
 
-def tree(cls: type) -> type:
+@dataclass_transform(frozen_default=True, eq_default=False)
+def tree(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen tree type."""
     return dataclass(frozen=True, slots=True, eq=False)(cls)
 
@@ -190,6 +193,10 @@ class Ternary(Tree):
         return (*self.values, *self.conditions)
 
 
+class Label(str):
+    """An output's name that is no name of the language, written ``"so" = x;``."""
+
+
 @tree
 class Assign(Tree):
     targets: tuple[str, ...]
@@ -259,7 +266,7 @@ def syntax(text: str) -> tuple[Tree, ...]:
         message, at = e.orig_exc.message, e.orig_exc.at or Span(1, 1)
         line, column = at.line, at.column
     except UnexpectedCharacters as e:
-        message, (line, column) = _strange(e.char, text, e.pos_in_stream), (e.line, e.column)
+        message, (line, column) = _strange(e.char, text, e.pos_in_stream or 0), (e.line, e.column)
     except UnexpectedInput as e:
         message, line, column = _unexpected(e, text)
     raise ParseError(message, source=text, line=line, column=column)
@@ -325,7 +332,7 @@ def _strange(char: str, text: str, position: int) -> str:
 
 def _unexpected(e: Any, text: str) -> tuple[str, int, int]:
     token = e.token
-    expected = {t for t in (getattr(e, "accepts", None) or e.expected)}
+    expected = set(getattr(e, "accepts", None) or e.expected)
     known = _grammar().terminals
     spelled = {t.name: t.pattern.value for t in known if t.pattern.type == "str"}
     words: list[str] = []
@@ -391,7 +398,7 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         for t in targets:
             if not isinstance(t, Name) and not (isinstance(t, Literal) and isinstance(t.value, str)):
                 raise Fault("only a name can be assigned to", t.at)
-        names = tuple(t.id if isinstance(t, Name) else str(t.value) for t in targets)
+        names = tuple(t.id if isinstance(t, Name) else Label(t.value) for t in targets)
         return Assign(_at(meta), names, values)
 
     def give(self, meta: Any, values: Any) -> Any:
@@ -435,8 +442,8 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return _Word(" ".join(map(str, words)), _at(meta))
 
     def unary(self, meta: Any, op: Any, operand: Any) -> Any:
-        if str(op) == "-" and isinstance(operand, Literal) and isinstance(operand.value, int | float):
-            return Literal(_at(meta), -operand.value)
+        if str(op) == "-" and isinstance(operand, Literal) and is_number(operand.value):
+            return Literal(_at(meta), -operand.value)  # type: ignore[operator]
         return Unary(_at(meta), str(op), operand)
 
     def power(self, meta: Any, base: Any, exponent: Any) -> Any:
