@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from janiform.errors import FunctionError, ProgramError
 from janiform.ir.nodes import Interned, Value
 
 TOLERANCE = 1e-12
+T = TypeVar("T")
 
 
 class Fn(metaclass=Interned):
@@ -48,7 +49,8 @@ class Fn(metaclass=Interned):
         return type(self), tuple(getattr(self, name) for name in type(self)._parts())
 
 
-def fn(cls: type) -> type:
+@dataclass_transform(frozen_default=True, eq_default=False)
+def fn(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen, slotted, interned function type compared by identity."""
     return dataclass(frozen=True, slots=True, eq=False)(cls)
 
@@ -69,7 +71,7 @@ class Lit(Fn):
     """A constant."""
 
     value: Value
-    arity: ClassVar[int] = 0
+    arity: ClassVar[int] = 0  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if isinstance(self.value, float) and not math.isfinite(self.value):
@@ -438,6 +440,34 @@ def table(rows: Iterable[tuple[tuple[Value, ...], Value]], arity: int, default: 
     return Lookup(tuple(map(Arg, range(arity))), ordered, default)
 
 
+def affine(f: Fn, arity: int) -> list[float] | None:
+    """Return the slopes and the constant of ``f`` where its expression is linear in its arguments, else None.
+
+    >>> affine(Apply("-", (Apply("-", (Arg(0), Arg(1))), Lit(1))), 2)
+    [1.0, -1.0, -1.0]
+    """
+    match f:
+        case Arg(index=i):
+            return [1.0 if j == i else 0.0 for j in range(arity)] + [0.0]
+        case Lit(value=v) if isinstance(v, int | float):
+            return [0.0] * arity + [float(v)]
+        case Apply(op="neg", args=(a,)):
+            x = affine(a, arity)
+            return None if x is None else [-c for c in x]
+        case Apply(op="+" | "-" | "*" | "/" as op, args=(a, b)):
+            x, y = affine(a, arity), affine(b, arity)
+            if x is None or y is None:
+                return None
+            if op in "+-":
+                return [c + d if op == "+" else c - d for c, d in zip(x, y, strict=True)]
+            if op == "*" and not any(x[:-1]):
+                x, y = y, x
+            if any(y[:-1]) or (op == "/" and y[-1] == 0):
+                return None
+            return [c * y[-1] if op == "*" else c / y[-1] for c in x]
+    return None
+
+
 def order(v: Value) -> tuple[int, Any]:
     """A sort key over values of mixed type: undefined, booleans, numbers, strings."""
     return (0, 0) if v is None else (1, v) if isinstance(v, bool) else (2, v) if is_number(v) else (3, v)
@@ -450,6 +480,7 @@ __all__ = [
     "Fn",
     "Lit",
     "Lookup",
+    "affine",
     "canonical",
     "identity",
     "is_number",

@@ -1,0 +1,126 @@
+"""Coordinates: a sum of one function of each argument through which a whole table can be read.
+
+An MLP reads several variables at once through one number, ``s = u1(x1) + .. + uk(xk)``, and steps wherever the result
+changes along ``s``. Addition, comparison and counting need few steps; a table without structure falls back on mixed
+radix, with equal rows merged, where every pair of values has a place of its own.
+
+Source: the observation that a product table f(x, y) = g(u(x) + v(y)) needs |X| + |Y| units where it has that form.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from janiform.ir.domains import IMPOSSIBLE
+from janiform.ir.functions import Apply, Fn, affine
+
+NEAR = 1e-9
+"""Coordinates closer than this are one point."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coordinate:
+    """``parts[i]`` over the codes of argument i; ``points`` ascending with the result's code at each."""
+
+    parts: tuple[np.ndarray, ...]
+    points: np.ndarray
+    codes: np.ndarray
+
+    @property
+    def changes(self) -> int:
+        """How many steps the table needs."""
+        return int((self.codes[1:] != self.codes[:-1]).sum())
+
+
+def find(codes: np.ndarray, fixed: list[np.ndarray | None], numbers: list[np.ndarray | None], fn: Fn | None) -> Coordinate | None:
+    """Return the coordinate with the fewest steps through which ``codes`` can be read.
+
+    ``fixed[i]`` is the only coordinate on which argument i can be read, up to scale (None: any function of it can be
+    had); ``numbers[i]`` its numeric value. None when two or more arguments are fixed and no sum of them works.
+    """
+    best: Coordinate | None = None
+    for slopes in _slopes(fn, len(fixed)):
+        parts = []
+        for k, f, n in zip(slopes, fixed, numbers, strict=True):
+            x = n if f is None else f
+            if x is None:
+                break
+            parts.append(k * x)
+        else:
+            best = _better(best, _through(codes, tuple(parts)))
+            if best is not None and best.changes <= 1:
+                return best
+    if sum(f is not None for f in fixed) <= 1:
+        for order in _orders(fixed):
+            best = _better(best, _through(codes, _radix(codes, fixed, order)))
+    return best
+
+
+def _slopes(fn: Fn | None, k: int) -> list[tuple[float, ...]]:
+    """Combinations worth trying: those that the expression itself contains, then plain sums and differences."""
+    found: list[tuple[float, ...]] = []
+    stack = [fn] if fn is not None else []
+    while stack:
+        f = stack.pop()
+        linear = affine(f, k)
+        if linear is None and isinstance(f, Apply):
+            if f.op in ("==", "!=", "<", "<=", ">", ">="):
+                linear = affine(Apply("-", f.args), k)
+            stack.extend(f.args)
+        if linear is not None and all(linear[:-1]):
+            found.append(tuple(linear[:-1]))
+    if k <= 3:
+        found += [(1.0, *rest) for rest in itertools.product((1.0, -1.0), repeat=k - 1)]
+    return list(dict.fromkeys(found))
+
+
+def _orders(fixed: list[np.ndarray | None]) -> list[tuple[int, ...]]:
+    """Which argument is the least significant digit: a fixed one must be."""
+    last = [i for i, f in enumerate(fixed) if f is not None]
+    everything = range(len(fixed))
+    orders = itertools.permutations(everything) if len(fixed) <= 3 else [tuple(everything), tuple(reversed(everything))]
+    return [o for o in orders if not last or o[-1] == last[0]]
+
+
+def _radix(codes: np.ndarray, fixed: list[np.ndarray | None], order: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Give each combination its own place; values that no other argument can tell apart share a digit."""
+    parts: list[np.ndarray] = [np.zeros(0)] * len(fixed)
+    scale = 1.0
+    for i in reversed(order):
+        only = fixed[i]
+        if only is not None:
+            parts[i] = only
+            scale = 2.0 * max(1.0, float(np.ptp(only)))
+            continue
+        rows = np.moveaxis(codes, i, 0).reshape(codes.shape[i], -1)
+        _, digit = np.unique(rows, axis=0, return_inverse=True)
+        parts[i] = scale * digit.ravel().astype(float)
+        scale *= int(digit.max()) + 1
+    return tuple(parts)
+
+
+def _through(codes: np.ndarray, parts: tuple[np.ndarray, ...]) -> Coordinate | None:
+    """The table read through a sum, or None where one point would need two results."""
+    total = np.zeros(codes.shape)
+    for i, p in enumerate(parts):
+        total = total + p.reshape([-1 if j == i else 1 for j in range(codes.ndim)])
+    possible = (codes != IMPOSSIBLE).ravel()
+    s, c = total.ravel()[possible], codes.ravel()[possible]
+    rank = np.argsort(s, kind="stable")
+    s, c = s[rank], c[rank]
+    if s.size == 0:
+        return Coordinate(parts, s, c)
+    close = np.diff(s) <= NEAR * max(1.0, float(np.abs(s).max()))
+    if (close & (c[1:] != c[:-1])).any():
+        return None
+    keep = np.concatenate([[True], ~close])
+    return Coordinate(parts, s[keep], c[keep])
+
+
+def _better(a: Coordinate | None, b: Coordinate | None) -> Coordinate | None:
+    if a is None or b is None:
+        return a or b
+    return b if b.changes < a.changes else a

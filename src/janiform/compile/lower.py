@@ -1,0 +1,91 @@
+"""Rewrites that bring every program into the forms that the planner knows, and the refusal of programs without meaning.
+
+Each rewrite leaves the program's value alone; they are listed in ``REWRITES``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+from janiform.ir.domains import Facts, infer
+from janiform.ir.evaluate import evaluate
+from janiform.ir.functions import Apply, Arg, Lit
+from janiform.ir.nodes import Aggregate, And, Best, Const, Count, Indices, Map, Node, Not, Or, Select, Selector, Value
+from janiform.ir.program import Program
+from janiform.ir.semantics import Signature
+
+EQUAL = Apply("==", (Arg(0), Arg(1)))
+
+
+def count_of_best(n: Node) -> Node:
+    """A best selects one key where its selector selects any."""
+    if isinstance(n, Count) and isinstance(n.selector, Best):
+        return Map(Apply("min", (Arg(0), Lit(1))), (Count(n.selector.selector),))
+    return n
+
+
+def best_inside(n: Node) -> Node:
+    """A best inside another selector becomes a comparison with the position that it finds."""
+
+    def found(s: Selector) -> Selector:
+        return Select(EQUAL, Indices(), Aggregate(s, Indices())) if isinstance(s, Best) else s
+
+    match n:
+        case And(left=a, right=b):
+            return And(found(a), found(b))
+        case Or(left=a, right=b):
+            return Or(found(a), found(b))
+        case Not(selector=a):
+            return Not(found(a))
+        case Best(selector=Best() as a):
+            return a
+    return n
+
+
+def sum_of_undefined(n: Node, facts: Facts) -> Node:
+    """A sum is undefined where a selected value is: add the defined ones, and look for the others apart."""
+    if not (isinstance(n, Aggregate) and n.reduce == "sum") or facts.at_most_one[n.selector]:
+        return n
+    domain = facts.domains[n.values]
+    if domain.values is None or not domain.undefined:
+        return n
+    defined = Apply("defined", (Arg(0),))
+    plain = Map(Apply("if", (defined, Arg(0), Lit(0))), (n.values,))
+    missing = Select(Apply("not", (Arg(0),)), Map(defined, (n.values,)), Const(True))
+    keep = Apply("if", (Apply("==", (Arg(1), Lit(0))), Arg(0), Lit(None)))
+    return Map(keep, (Aggregate(n.selector, plain, n.default, "sum"), Count(And(n.selector, missing))))
+
+
+REWRITES = (count_of_best, best_inside)
+
+
+def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
+    """Apply every rewrite from the inputs up, and infer the domains of what comes out."""
+    for rewrite in REWRITES:
+        program = program.map(rewrite)
+    facts = infer(program, signature)
+    rewritten = program.map(lambda n: sum_of_undefined(n, facts) if n in facts.positional else n)
+    return (program, facts) if rewritten == program else (rewritten, infer(rewritten, signature))
+
+
+def refuse_meaningless(program: Program, facts: Facts) -> None:
+    """Raise MeaningError where an input is found on which the program has no meaning.
+
+    Looks only where inference found a combination of values without meaning, at short inputs and drawn ones.
+    """
+    if facts.suspects:
+        evaluate(program, probes(facts.signature), signature=facts.signature)
+
+
+def probes(signature: Signature, limit: int = 512) -> list[list[Value]]:
+    """Short inputs, all of them while they are few, and drawn ones of every length."""
+    inputs: list[list[Value]] = []
+    for n in range(1, signature.max_len + 1):
+        if len(signature.vocab) ** n > limit:
+            break
+        inputs += [list(x) for x in itertools.product(signature.vocab, repeat=n)]
+    draw = random.Random(0)
+    for i in range(limit):
+        inputs.append([draw.choice(signature.vocab) for _ in range(1 + i % signature.max_len)])
+    return inputs

@@ -1,0 +1,111 @@
+"""The compiler, stage by stage.
+
+Source: Lindner et al. 2023 (Tracr), section 3, for the idea; the constructions are this project's (docs/compile.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from janiform.compile.emit import Emitter
+from janiform.compile.layout import Layout, lay_out
+from janiform.compile.lower import lower, refuse_meaningless
+from janiform.compile.plan import Plan, plan
+from janiform.compile.precision import UNIT, Imprecise, output_error, set_errors
+from janiform.compile.result import Bound, Compiled, Place, Readout
+from janiform.compile.schedule import Schedule, schedule
+from janiform.errors import CompileError
+from janiform.ir.program import Program
+from janiform.ir.semantics import Signature
+
+MAX_PARAMETERS = 200_000_000
+"""More weights than this are refused before they are allocated."""
+
+
+def compile_program(
+    program: Program,
+    signature: Signature,
+    *,
+    layout: Literal["separate", "reuse"] = "separate",
+    dtype: Literal["auto", "float32", "float64"] = "auto",
+) -> Compiled:
+    """Compile a program into the weights of a transformer that computes it exactly.
+
+    With ``dtype="auto"`` the weights are float32 where the error bound allows it, else float64.
+    Raises CompileError for what cannot be, with its size and the remedy; MeaningError where some input has no meaning.
+
+    >>> from janiform.ir.derived import histogram
+    >>> from janiform.ir.program import program
+    >>> compile_program(program(histogram()), Signature("abc", 5)).config["n_layers"]
+    1
+    """
+    if layout not in ("separate", "reuse"):
+        raise CompileError(f"unknown layout {layout!r}: separate or reuse")
+    if dtype not in ("auto", *UNIT):
+        raise CompileError(f"unknown dtype {dtype!r}: auto, float32 or float64")
+    lowered, facts = lower(program, signature)
+    refuse_meaningless(program, facts)
+    attempts = [(d, tables) for d in (UNIT if dtype == "auto" else (dtype,)) for tables in (False, True)]
+    refused: Imprecise | None = None
+    for precision, tables in attempts:
+        planned = plan(lowered, facts, tables=tables)
+        scheduled = schedule(planned)
+        laid = lay_out(scheduled, reuse=layout == "reuse")
+        try:
+            return _emit(program, signature, planned, scheduled, laid, precision, layout)
+        except Imprecise as e:
+            refused = refused or e
+    last = attempts[-1][0]
+    remedy = "use a smaller maximum length or coarser numbers" if last == "float64" else "use dtype='float64'"
+    raise CompileError(f"not exact in {last}: {refused}; {remedy}")
+
+
+def _emit(
+    program: Program,
+    signature: Signature,
+    planned: Plan,
+    scheduled: Schedule,
+    laid: Layout,
+    dtype: str,
+    layout: str,
+) -> Compiled:
+    outputs = list(planned.outputs.values())
+    emitter = Emitter(scheduled, signature, laid, leak=UNIT[dtype])
+    set_errors(emitter, dtype)
+    error, margin = output_error(outputs, dtype)
+    sizes = emitter.sizes(outputs)
+    parameters = emitter.parameters(sizes)
+    if parameters > MAX_PARAMETERS:
+        raise CompileError(
+            f"the model would have {parameters:,} parameters, more than {MAX_PARAMETERS:,} "
+            f"({sizes}); use a smaller vocabulary or maximum length"
+        )
+    weights = emitter.write(sizes, outputs)
+    config: dict[str, Any] = {
+        **sizes,
+        "act_fn": "relu",
+        "attention_dir": "causal" if signature.causal else "bidirectional",
+        "normalization_type": None,
+        "dtype": dtype,
+    }
+    return Compiled(
+        program=program,
+        signature=signature,
+        config=config,
+        weights={name: np.ascontiguousarray(w, dtype=dtype) for name, w in weights.items()},
+        readouts=_readouts(planned),
+        places=emitter.places(planned),
+        bound=Bound(error, margin, dtype),
+        layout=layout,
+    )
+
+
+def _readouts(planned: Plan) -> tuple[Readout, ...]:
+    found, start = [], 0
+    for name, out in planned.outputs.items():
+        stop = start + out.width
+        found.append(Readout(name, out.kind, start, stop, out.values))
+        start = stop
+    return tuple(found)
