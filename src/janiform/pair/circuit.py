@@ -1,0 +1,282 @@
+"""The circuit: which edges between components carry anything, computed from weights and activations, not guessed.
+
+A *writer* (input, head ``a{l}.h{h}``, MLP ``m{l}``) adds a vector to the residual stream; a *reader* (a head's ``<q>``,
+``<k>``, ``<v>``, an MLP, ``logits``) sees the stream through its input matrix. The edge exists when what the writer
+writes, seen through that matrix, is ever other than what the ablation puts in its place, and the reader is itself on a
+path to an output. Resampled or averaged activations differ from the true ones where they vary over inputs at a position;
+zeros differ where they are not zero. Names follow EAP-IG and MIB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from janiform.errors import InputError
+from janiform.ir.nodes import Value
+from janiform.model import Transformer
+from janiform.pair.inputs import count, drawn, everything
+
+if TYPE_CHECKING:
+    from janiform.pair.pair import Pair
+
+Ablation = Literal["resample", "mean", "zero"]
+Granularity = Literal["component", "qkv"]
+TOLERANCE = 1e-5
+"""What a reader sees, in units of the stream, counts as nothing below this; softmax leaks are smaller."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edge:
+    """What ``writer`` writes, as ``reader`` reads it; at one position, or at all when ``position`` is None.
+
+    >>> print(Edge("a0.h1", "a1.h0<k>"), Edge("input", "logits", 3))
+    a0.h1->a1.h0<k> input->logits@3
+    """
+
+    writer: str
+    reader: str
+    position: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.writer}->{self.reader}" + ("" if self.position is None else f"@{self.position}")
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """The edges that carry something, of all that a model of this shape has, and what its components hold.
+
+    ``labels`` gives for each component the nodes of the program that live there. ``exhaustive`` says whether ``inputs``
+    counts every input of the signature.
+    """
+
+    edges: tuple[Edge, ...]
+    possible: tuple[Edge, ...]
+    labels: dict[str, tuple[str, ...]]
+    ablation: Ablation
+    granularity: Granularity
+    inputs: int
+    exhaustive: bool
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components on some edge, in the order of the network."""
+        used = {name.partition("<")[0] for e in self.edges for name in (e.writer, e.reader)}
+        order = dict.fromkeys(name.partition("<")[0] for e in self.possible for name in (e.writer, e.reader))
+        return tuple(sorted((n for n in order if n in used), key=_depth))
+
+    @property
+    def absent(self) -> tuple[Edge, ...]:
+        """The possible edges that carry nothing."""
+        present = set(self.edges)
+        return tuple(e for e in self.possible if e not in present)
+
+    @property
+    def where(self) -> dict[str, tuple[str, ...]]:
+        """For each node of the program, by name, the components that hold it."""
+        found: dict[str, list[str]] = {}
+        for component, names in self.labels.items():
+            for name in names:
+                found.setdefault(name, []).append(component)
+        return {name: tuple(components) for name, components in found.items()}
+
+    def data(self) -> dict[str, Any]:
+        """Return the circuit as plain data."""
+        return {
+            "edges": [str(e) for e in self.edges],
+            "possible": len(self.possible),
+            "labels": {c: list(names) for c, names in self.labels.items()},
+            "ablation": self.ablation,
+            "granularity": self.granularity,
+            "inputs": self.inputs,
+            "exhaustive": self.exhaustive,
+        }
+
+    def __str__(self) -> str:
+        head = f"{len(self.edges)} of {len(self.possible)} edges ({self.ablation} ablation, {self.inputs:,} inputs)"
+        held = [f"{c:8} {', '.join(self.labels[c])}" for c in self.components if c in self.labels]
+        return "\n".join([head, *held, *map(str, self.edges)])
+
+
+def circuit(
+    pair: Pair,
+    ablation: Ablation,
+    granularity: Granularity,
+    *,
+    positions: bool,
+    embeddings: Literal["joint", "split"],
+    inputs: Sequence[Sequence[Value]] | None,
+    limit: int,
+    seed: int,
+) -> Circuit:
+    """Compute the circuit of a pair over ``inputs``: all of its domain up to ``limit``, that many drawn ones, or those given."""
+    for name, given, known in (
+        ("ablation", ablation, ("resample", "mean", "zero")),
+        ("granularity", granularity, ("component", "qkv")),
+        ("embeddings", embeddings, ("joint", "split")),
+    ):
+        if given not in known:
+            raise InputError(f"{name} must be one of {', '.join(known)}; got {given!r}")
+    if pair.model.config.normalization_type is not None:
+        raise InputError(
+            "the edges of a model with normalization are not linear in what is written; circuit() needs none"
+        )
+    wiring = Wiring(pair.model)
+    batches, seen, exhaustive = _batches(pair, inputs, limit, seed)
+    carries = _carries(wiring, batches, ablation)
+    alive = _alive(wiring, carries, 0 if inputs is None else max(map(len, inputs), default=0), pair)
+    merged: dict[Edge, bool] = {}
+    for (writer, reader), here in alive.items():
+        for position in range(len(here)) if positions else [None]:
+            edge = Edge(
+                _renamed(writer, embeddings),
+                reader if granularity == "qkv" else reader.partition("<")[0],
+                position,
+            )
+            merged[edge] = merged.get(edge, False) or bool(here.any() if position is None else here[position])
+    return Circuit(
+        tuple(e for e, present in merged.items() if present),
+        tuple(merged),
+        _labels(pair, embeddings),
+        ablation,
+        granularity,
+        seen,
+        exhaustive,
+    )
+
+
+class Wiring:
+    """Writers and readers of a model in order, and the matrix through which each reader sees the stream."""
+
+    def __init__(self, model: Transformer) -> None:
+        config = model.config
+        self.model = Transformer.from_weights(replace(config, dtype="float64"), model.weights())
+        self.model.requires_grad_(False).to(model.device)
+        self.writers = ["tok", "pos"]
+        self.readers: list[tuple[str, int]] = []  # (name, how many writers come before it)
+        matrices = []
+        for i, block in enumerate(self.model.blocks):
+            before = len(self.writers)
+            for h in range(config.n_heads):
+                for letter in "qkv":
+                    self.readers.append((f"a{i}.h{h}<{letter}>", before))
+                    matrices.append(getattr(block.attn, f"W_{letter.upper()}")[h])
+            self.writers += [f"a{i}.h{h}" for h in range(config.n_heads)]
+            self.readers.append((f"m{i}", len(self.writers)))
+            matrices.append(block.mlp.W_in)  # type: ignore[union-attr, arg-type]
+            self.writers.append(f"m{i}")
+        self.readers.append(("logits", len(self.writers)))
+        matrices.append(self.model.unembed.W_U)
+        self.columns = np.cumsum([0, *(m.shape[1] for m in matrices)])
+        self.seen_through = torch.cat([m / m.abs().amax(0).clamp_min(1e-30) for m in matrices], dim=1)
+
+    def written(self, ids: Tensor) -> Iterator[tuple[str, Float[Tensor, "batch pos d_model"]]]:
+        """Yield what each writer adds to the stream."""
+        wanted = ("hook_embed", "hook_pos_embed", "attn.hook_result", "hook_mlp_out")
+        _, cache = self.model.run_with_cache(ids, lambda name: name.endswith(wanted))
+        yield "tok", cache["hook_embed"]
+        yield "pos", cache["hook_pos_embed"]
+        for i in range(self.model.config.n_layers):
+            for h in range(self.model.config.n_heads):
+                yield f"a{i}.h{h}", cache[f"blocks.{i}.attn.hook_result"][:, :, h]
+            yield f"m{i}", cache[f"blocks.{i}.hook_mlp_out"]
+
+
+def _batches(
+    pair: Pair, inputs: Sequence[Sequence[Value]] | None, limit: int, seed: int
+) -> tuple[list[np.ndarray], int, bool]:
+    """Return padded ids in batches, how many inputs they are, and whether these are all there are."""
+    c = pair.model.config
+    width = max(c.d_model * (c.n_heads + 2), c.d_mlp, 3 * c.n_heads * c.d_head + c.d_mlp, c.n_heads * c.n_ctx)
+    size = max(1, 2**23 // (c.n_ctx * width))
+    if inputs is not None:
+        ids = pair.codec.encode(inputs, pair.signature.max_len)
+        return [ids[i : i + size] for i in range(0, len(ids), size)], len(ids), False
+    domain = count(pair.signature)
+    whole = domain <= limit
+    source = everything(pair.signature, size) if whole else drawn(pair.signature, limit, size, seed=seed)
+    return [pair.codec.frame(codes, pair.signature.max_len) for codes in source], min(domain, limit), whole
+
+
+def _carries(
+    wiring: Wiring, batches: list[np.ndarray], ablation: Ablation
+) -> dict[tuple[str, str], np.ndarray]:
+    """Return for each writer and reader at which positions something passes."""
+    low: dict[str, Tensor] = {}
+    high: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for ids in batches:
+            for name, x in wiring.written(torch.from_numpy(ids).to(wiring.model.device)):
+                seen = x @ wiring.seen_through
+                least, most = seen.amin(0), seen.amax(0)
+                low[name] = torch.minimum(low[name], least) if name in low else least
+                high[name] = torch.maximum(high[name], most) if name in high else most
+    found = {}
+    for i, writer in enumerate(wiring.writers):
+        if ablation == "zero":
+            size = torch.maximum(high[writer].abs(), low[writer].abs())
+        else:
+            size = high[writer] - low[writer]
+        for j, (reader, before) in enumerate(wiring.readers):
+            if i < before:
+                block = size[:, wiring.columns[j] : wiring.columns[j + 1]]
+                found[writer, reader] = (block > TOLERANCE).any(1).cpu().numpy()
+    return found
+
+
+def _alive(
+    wiring: Wiring, carries: dict[tuple[str, str], np.ndarray], longest: int, pair: Pair
+) -> dict[tuple[str, str], np.ndarray]:
+    """Keep what is on a path to an output, from the logits back: outputs are read at the positions of tokens."""
+    n_ctx, causal = pair.model.config.n_ctx, pair.model.config.attention_dir == "causal"
+    positions = np.arange(n_ctx)
+    reading = {"logits": (positions >= 1) & (positions <= (longest or pair.signature.max_len))}
+    heard = {w: np.zeros(n_ctx, dtype=bool) for w in wiring.writers}
+    alive: dict[tuple[str, str], np.ndarray] = {}
+    for reader, before in reversed(wiring.readers):
+        if reader not in reading:
+            component, _, letter = reader.rstrip(">").partition("<")
+            out = heard[component]
+            # A key or value at p matters to every query that sees p.
+            later = np.logical_or.accumulate(out[::-1])[::-1] if causal else np.full(n_ctx, out.any())
+            reading[reader] = later if letter in ("k", "v") else out
+        for writer in wiring.writers[:before]:
+            alive[writer, reader] = carries[writer, reader] & reading[reader]
+            heard[writer] |= alive[writer, reader]
+    return {edge: alive[edge] for edge in carries}
+
+
+def _labels(pair: Pair, embeddings: str) -> dict[str, tuple[str, ...]]:
+    """Return the names of the nodes that each component holds."""
+    found: dict[str, dict[str, None]] = {}
+    for place in pair.places:
+        match place.kind:
+            case "embed":
+                where = [_renamed("pos" if type(place.node).__name__ == "Indices" else "tok", embeddings)]
+            case "head":
+                where = [f"a{place.layer}.h{h}" for h in place.heads]
+            case "mlp":
+                where = [f"m{place.layer}"]
+            case _:
+                where = []
+        for component in where:
+            found.setdefault(component, {})[place.name] = None
+    return {c: tuple(found[c]) for c in sorted(found, key=_depth)}
+
+
+def _renamed(writer: str, embeddings: str) -> str:
+    return "input" if writer in ("tok", "pos") and embeddings == "joint" else writer
+
+
+def _depth(component: str) -> tuple[float, int, int]:
+    """Order components as the network runs."""
+    if component in ("input", "tok", "pos", "logits"):
+        return (float("inf") if component == "logits" else -1.0, component == "pos", 0)
+    layer, _, head = component[1:].partition(".h")
+    return (float(layer), component[0] == "m", int(head or 0))
