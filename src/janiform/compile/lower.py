@@ -43,18 +43,24 @@ def best_inside(n: Node) -> Node:
     return n
 
 
-def sum_of_undefined(n: Node, facts: Facts) -> Node:
-    """A sum is undefined where a selected value is: add the defined ones, and look for the others apart."""
-    if not (isinstance(n, Aggregate) and n.reduce == "sum") or facts.at_most_one[n.selector]:
+def holes_apart(n: Node, facts: Facts) -> Node:
+    """A selected undefined value makes the result undefined: count those apart, and reduce the defined ones.
+
+    Means of numbers and extremes see to it themselves; sums, and copies of one value from several keys, do not.
+    """
+    if not isinstance(n, Aggregate) or n.reduce in ("min", "max") or facts.at_most_one[n.selector]:
         return n
     domain = facts.domains[n.values]
-    if domain.values is None or not domain.undefined:
+    if domain.values is None or not domain.undefined or (domain.numeric and n.reduce == "mean"):
         return n
-    defined = Apply("defined", (Arg(0),))
-    plain = Map(Apply("if", (defined, Arg(0), Lit(0))), (n.values,))
-    missing = Select(Apply("not", (Arg(0),)), Map(defined, (n.values,)), Const(True))
+    defined = Map(Apply("defined", (Arg(0),)), (n.values,))
+    holes = Count(And(n.selector, Select(Apply("not", (Arg(0),)), defined, Const(True))))
     keep = Apply("if", (Apply("==", (Arg(1), Lit(0))), Arg(0), Lit(None)))
-    return Map(keep, (Aggregate(n.selector, plain, n.default, "sum"), Count(And(n.selector, missing))))
+    if n.reduce == "sum":
+        plain = Map(Apply("if", (Apply("defined", (Arg(0),)), Arg(0), Lit(0))), (n.values,))
+        return Map(keep, (Aggregate(n.selector, plain, n.default, "sum"), holes))
+    whole = Best(And(n.selector, Select(Arg(0), defined, Const(True))), "leftmost")
+    return Map(keep, (Aggregate(whole, n.values, n.default), holes))
 
 
 REWRITES = (count_of_best, best_inside)
@@ -65,7 +71,7 @@ def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
     for rewrite in REWRITES:
         program = program.map(rewrite)
     facts = infer(program, signature)
-    rewritten = program.map(lambda n: sum_of_undefined(n, facts) if n in facts.positional else n)
+    rewritten = program.map(lambda n: holes_apart(n, facts) if n in facts.positional else n)
     return (program, facts) if rewritten == program else (rewritten, infer(rewritten, signature))
 
 
