@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from janiform.errors import InputError
@@ -45,3 +45,20 @@ class Signature:
             ("pad", pad),
         ):
             object.__setattr__(self, name, value)
+
+    def validate(self, inputs: Iterable[Sequence[Value]]) -> None:
+        """Raise InputError where an input is too long or holds a token outside the vocabulary.
+
+        >>> Signature("ab", 2).validate(["ax"])
+        Traceback (most recent call last):
+            ...
+        janiform.errors.InputError: token 'x' at position 1 is not in the vocabulary 'a', 'b'
+        """
+        known = {identity(v) for v in self.vocab}
+        for x in inputs:
+            if len(x) > self.max_len:
+                raise InputError(f"an input of {len(x)} tokens is longer than the maximum length {self.max_len}")
+            for i, t in enumerate(x):
+                if identity(canonical(t)) not in known:
+                    shown = ", ".join(map(repr, self.vocab[:12])) + (", ..." if len(self.vocab) > 12 else "")
+                    raise InputError(f"token {t!r} at position {i} is not in the vocabulary {shown}")
