@@ -56,7 +56,9 @@ _HOMES = {
 """Where each public name lives; ``public=inner`` where the two differ."""
 
 _NAMES = {
-    entry.partition("=")[0]: (home, entry.rpartition("=")[2]) for home, names in _HOMES.items() for entry in names
+    entry.partition("=")[0]: (home, entry.rpartition("=")[2])
+    for home, names in _HOMES.items()
+    for entry in names
 }
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""What can be scored: the library's programs on recorded behaviors."""

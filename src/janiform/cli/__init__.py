@@ -1,0 +1,78 @@
+"""The command line: ``janiform run | compile | check | show | repl | library | bench``, generated from dataclasses.
+
+Every command prints one answer to standard output, with ``--json`` exactly one JSON object; errors and progress go to
+standard error. The exit code is 0 only on success: 1 for a failed check or an error, 2 for a wrong command line, 130
+after ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from janiform import __version__
+from janiform.cli.commands import COMMANDS, Answer
+from janiform.errors import JaniformError
+
+FAILED, USAGE, INTERRUPTED, NO_READER = 1, 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    >>> main(["run", "reverse", "abc", "--json"])
+    {"output": ["c", "b", "a"]}
+    0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(words, as_json="--json" in words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written by halves", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(words: list[str], *, as_json: bool) -> int:
+    if words == ["--version"]:
+        print(f"janiform {__version__}")
+        return 0
+    try:
+        command = tyro.cli(
+            COMMANDS,
+            args=words,
+            prog="janiform",
+            description="A program and a transformer are two faces of one object.",
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except SystemExit as usage:
+        code = usage.code if isinstance(usage.code, int) else USAGE
+        if code and as_json:
+            _print_json({"error": "the command line was not understood; see --help", "kind": "usage"})
+        return code
+    try:
+        answer: Answer = command()
+    except (JaniformError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        print(f"janiform: {error}", file=sys.stderr)
+        if as_json:
+            _print_json({"error": str(error), "kind": type(error).__name__})
+        return FAILED
+    if as_json:
+        _print_json(answer.data)
+    elif answer.text:
+        print(answer.text)
+    return 0 if answer.good else FAILED
+
+
+def _print_json(data: dict[str, object]) -> None:
+    print(json.dumps(data, allow_nan=False))

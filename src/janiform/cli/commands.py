@@ -1,0 +1,234 @@
+"""Each command is a frozen dataclass of its options; calling it gives its answer as data and as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+from janiform.cli.progress import progress
+from janiform.cli.words import (
+    is_causal,
+    is_pair,
+    pair_of,
+    read_pair,
+    read_program,
+    read_signature,
+    read_tokens,
+)
+from janiform.errors import InputError
+
+ProgramWord = Annotated[Positional[str], arg(metavar="PROGRAM")]
+PairWord = Annotated[Positional[str], arg(metavar="PROGRAM|FILE.safetensors")]
+Layout = Literal["separate", "reuse"]
+Dtype = Literal["auto", "float32", "float64"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command found: data for machines, text for people, and whether it is what was hoped for."""
+
+    data: dict[str, Any]
+    text: str
+    good: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a program on an input: by the interpreter, or from its weights where PROGRAM is a saved pair."""
+
+    program: PairWord
+    """A library name, a .rasp file, - for standard input, or a saved pair."""
+    input: Annotated[Positional[str], arg(metavar="INPUT")]
+    """Characters such as hello, tokens such as 3,1,2 or "the cat", or a JSON list."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        tokens = read_tokens(self.input)
+        if is_pair(self.program):
+            output = read_pair(self.program)(tokens)
+        else:
+            output = read_program(self.program)(tokens, causal=is_causal(self.program, self.causal))
+        return Answer({"output": output}, shown(output))
+
+
+@dataclass(frozen=True)
+class Compile:
+    """Compile a program to the weights of a transformer, and save program and weights in one file."""
+
+    program: ProgramWord
+    """A library name, a .rasp file, or - for standard input."""
+    vocab: str | None = None
+    """The tokens, such as abc or 0,1,2 or a JSON list; a library program has its own."""
+    max_len: int | None = None
+    """The longest input."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    layout: Layout = "separate"
+    """A subspace for each variable, or reuse those no longer read."""
+    dtype: Dtype = "auto"
+    """Precision of the weights; auto takes float32 where that is provably exact."""
+    out: Path | None = None
+    """Where to save the pair (.safetensors)."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        if self.out is not None and not is_pair(self.out.name):
+            raise InputError(f"a pair is saved in a .safetensors file, not as {str(self.out)!r}")
+        signature = read_signature(self.program, self.vocab, self.max_len, self.causal)
+        pair = read_program(self.program).compile(signature=signature, layout=self.layout, dtype=self.dtype)
+        if self.out is not None:
+            pair.save(self.out)
+        facts = pair.facts()
+        saved = {"file": None if self.out is None else str(self.out)}
+        return Answer(
+            facts | saved, columns(facts.items()) + ("" if self.out is None else f"\nsaved as {self.out}")
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check that weights and program agree: on every input where that can be, else on drawn ones."""
+
+    program: PairWord
+    """A saved pair, or a program to compile first."""
+    vocab: str | None = None
+    """The tokens, where PROGRAM is not a saved pair."""
+    max_len: int | None = None
+    """The longest input, where PROGRAM is not a saved pair."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    limit: int = 100_000
+    """Try every input if there are at most this many."""
+    draws: int = 10_000
+    """Draw this many otherwise."""
+    seed: int = 0
+    """Seed of the drawn inputs."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        pair = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        with progress("checking") as tick:
+            report = pair.check(limit=self.limit, draws=self.draws, seed=self.seed, tick=tick)
+        return Answer(report.data(), str(report), report.good)
+
+
+@dataclass(frozen=True)
+class Show:
+    """Show a program beside its layers: heads, units and subspaces."""
+
+    program: PairWord
+    """A saved pair, or a program to compile first."""
+    vocab: str | None = None
+    """The tokens, where PROGRAM is not a saved pair."""
+    max_len: int | None = None
+    """The longest input, where PROGRAM is not a saved pair."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        pair = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        return Answer(pair.data(), pair.show())
+
+
+@dataclass(frozen=True)
+class Repl:
+    """Type RASP and see, line by line, what it computes on the example."""
+
+    json: bool = False
+    """Print one JSON object at the end, with what was answered to each line."""
+
+    def __call__(self) -> Answer:
+
+        return Answer({}, "")
+
+
+@dataclass(frozen=True)
+class Library:
+    """List the programs that come with Janiform, or print one."""
+
+    name: Annotated[Positional[str | None], arg(metavar="[NAME]")] = None
+    """Which program to print."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        from janiform import programs
+
+        if self.name is None:
+            listed = [
+                {"name": e.name, "groups": list(e.groups), "summary": e.summary} for e in programs.entries()
+            ]
+            return Answer({"programs": listed}, columns((e["name"], e["summary"]) for e in listed))
+        entry, text = programs.entry(self.name), programs.text(self.name)
+        about = columns(
+            [("tokens", shown(list(entry.vocab))), ("length", entry.max_len), ("source", entry.source)]
+        )
+        return Answer(asdict(entry) | {"text": text}, f"{text.rstrip()}\n\n{about}")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Score the library: `behaviors FILE` judges its programs on recorded inputs and outputs."""
+
+    suite: Annotated[Positional[Literal["behaviors"]], arg(metavar="behaviors")]
+    """What to score."""
+    file: Annotated[Positional[Path], arg(metavar="FILE")]
+    """A JSON object of behaviors by name, each a list of pairs [input, output]."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        from janiform import programs
+        from janiform.bench import behaviors
+
+        cases = behaviors.read(self.file)
+        with progress("behaviors") as tick:
+            score = behaviors.score(cases, programs.load, tick=tick)
+        return Answer(score.data(), str(score), not score.failed)
+
+
+COMMANDS: Any = (
+    Annotated[Run, subcommand("run")]
+    | Annotated[Compile, subcommand("compile")]
+    | Annotated[Check, subcommand("check")]
+    | Annotated[Show, subcommand("show")]
+    | Annotated[Repl, subcommand("repl")]
+    | Annotated[Library, subcommand("library")]
+    | Annotated[Bench, subcommand("bench")]
+)
+
+
+def columns(rows: Iterable[tuple[object, object]]) -> str:
+    """Write pairs in two columns.
+
+    >>> print(columns([("layers", 2), ("d_model", 31)]))
+    layers   2
+    d_model  31
+    """
+    pairs = [(str(left), str(right)) for left, right in rows]
+    width = max(len(left) for left, _ in pairs)
+    return "\n".join(f"{left:{width}}  {right}" for left, right in pairs)
+
+
+def shown(value: object) -> str:
+    """Write an output for reading: a string as it is, anything else as JSON, several outputs one a line.
+
+    >>> print(shown({"a": "ab", "b": [1, None, 0.5]}))
+    a = ab
+    b = [1, null, 0.5]
+    """
+    if isinstance(value, dict):
+        return "\n".join(f"{name} = {shown(v)}" for name, v in value.items())
+    return value if isinstance(value, str) else json.dumps(value)
