@@ -122,7 +122,7 @@ class _Reader:
             row, "read-out", (str, str, int, int, _values_or_undefined)
         )
         width = len(values) if kind == "category" else stop - start
-        numbers = all(isinstance(v, bool | int | float) for v in values)
+        numbers = all(isinstance(v, bool | int | float) and abs(v) < 1e300 for v in values)
         if (
             not 0 <= start < stop <= self.config.d_vocab_out
             or stop - start != width
