@@ -457,6 +457,8 @@ def _ranks_positions(facts: Facts, n: Sequence) -> bool:
         return False
     variables = list(dict.fromkeys(v for side in sides for v in facts.tables[side].variables))
     shape = [len(facts.domains[v]) for v in variables]
+    if Indices() not in variables:  # two positions with equal tokens would have one description
+        return False
     if any(not isinstance(v, Tokens | Indices) for v in variables) or math.prod(shape) > 2_000:
         return False
     where = dict(zip(variables, np.indices(shape).reshape(len(shape), -1), strict=True))
