@@ -26,7 +26,12 @@ class ProgramError(JaniformError):
 
 
 class MeaningError(JaniformError):
-    """A program that has no meaning on an input: names the node, its line and the input."""
+    """A program that has no meaning on an input: names the node, its line and the input.
+
+    ``rows`` numbers the inputs of a batch on which the same fault was met.
+    """
+
+    rows: tuple[int, ...] = ()
 
 
 class FunctionError(MeaningError):

@@ -5,12 +5,13 @@ import pytest
 import torch
 from handmade import ALL, fraction, identity, pair_of, previous
 
-from janiform.compile.result import Bound
+from janiform.compile.result import Bound, Readout
 from janiform.ir.functions import Lit
 from janiform.ir.nodes import Aggregate, Select, Tokens
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.pair import Pair
+from janiform.pair.check import Margin
 from janiform.pair.inputs import count, drawn, everything
 
 
@@ -29,10 +30,20 @@ def test_right_weights_pass_on_drawn_inputs(make):
 
 
 def test_observed_errors_stand_beside_the_bound():
-    numbers, categories = fraction().check(), previous().check()
-    assert 0 < numbers.error < 1e-5 and numbers.gap is None
-    assert categories.error is None and 0.49 < categories.gap <= 0.5
-    assert "bound 1.0e-05 < margin 0.25" in str(numbers)
+    for make in (fraction, previous):
+        report = make().check()
+        assert 0 <= report.error < 1e-6
+        assert f"observed error {report.error:.1e}, bound 1.0e-05, margin 0.25" in str(report)
+
+
+def test_an_error_is_a_share_of_the_margin():
+    """A class that leads by 0.9 where it can lead by 1 has lost a tenth of its lead."""
+    margin = Margin(Readout("x", "category", 0, 2, ("a", "b")))
+    margin.add(np.array([[1.0, 0.0], [0.9, 0.0]]), np.array([0, 0]))
+    assert margin.share() == pytest.approx(0.1)
+    margin = Margin(Readout("x", "number", 0, 1, (0, 0.5, 1)))
+    margin.add(np.array([[0.5], [0.75]]), np.array([1, 2]))
+    assert margin.share() == 1.0
 
 
 def broken(pair: Pair, name: str, index: tuple, value: float) -> Pair:

@@ -125,12 +125,13 @@ class Run:
         for kind in set(map(type, flat)):
             if kind not in (bool, int, float, str, type(None)):
                 raise InputError(f"a token is a bool, int, float or str, got {kind.__name__}")
-        keys = flat if set(map(type, flat)) in ({int}, {str}) else list(map(identity, flat))
+        plain = set(map(type, flat)) in ({int}, {str})
+        keys = flat if plain else list(map(identity, flat))
         known = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        first = dict(zip(reversed(keys), reversed(flat), strict=True))
+        first = {} if plain else dict(zip(reversed(keys), reversed(flat), strict=True))
         codes = np.zeros(self.valid.shape, np.int64)
         codes[self.valid] = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
-        return Column(codes, [canonical(first[key]) for key in known] or [None])
+        return Column(codes, [canonical(first.get(key, key)) for key in known] or [None])
 
     def _map(self, n: Map) -> Column:
         columns = [self._columns[a] for a in n.args]
@@ -301,7 +302,9 @@ class Run:
         met = np.argwhere(where & self.valid)
         name = self.program.where(n) if self.program is not None else type(n).__name__.lower()
         b, i = (int(x) for x in met[0])
-        return MeaningError(f"{name} has no meaning on input {self.inputs[b]!r} at position {i}: {fault}")
+        error = MeaningError(f"{name} has no meaning on input {self.inputs[b]!r} at position {i}: {fault}")
+        error.rows = tuple(np.unique(met[:, 0]).tolist())
+        return error
 
 
 def _renumber(codes: np.ndarray, valid: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,9 @@ from jaxtyping import Float, Int
 
 from janiform.compile.result import Bound, Readout
 from janiform.errors import MeaningError
-from janiform.ir.evaluate import evaluate
+from janiform.ir.evaluate import Run
 from janiform.ir.nodes import Value
-from janiform.pair.codec import Index, Outputs, classes
+from janiform.pair.codec import Index, classes
 from janiform.pair.inputs import count, drawn, everything
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Counterexample:
 class Report:
     """What a check found.
 
-    ``refused`` inputs have no meaning, so nothing could be compared. ``error`` is the largest deviation of a number from
-    its value, ``gap`` the smallest lead of a right category over the next; None where no output is of that kind.
+    ``refused`` inputs have no meaning, so nothing could be compared. ``error`` is the largest error observed at a read-out,
+    in the units of the bound: that share of the margin by which a number was off, or of a class's lead that was lost.
     """
 
     checked: int
@@ -55,8 +55,7 @@ class Report:
     mismatches: int
     counterexample: Counterexample | None
     refused: int
-    error: float | None
-    gap: float | None
+    error: float
     bound: Bound
     seconds: float
 
@@ -68,17 +67,16 @@ class Report:
     def data(self) -> dict[str, Any]:
         """Return the report as plain data."""
         found = self.counterexample
-        example = found and {n: getattr(found, n) for n in ("input", "output", "expected", "got")}
         return {
             "good": self.good,
             "checked": self.checked,
             "domain": self.domain if self.domain < 2**53 else _power(self.domain),
             "exhaustive": self.exhaustive,
             "mismatches": self.mismatches,
-            "counterexample": example,
+            "counterexample": found
+            and {n: getattr(found, n) for n in ("input", "output", "expected", "got")},
             "refused": self.refused,
             "error": self.error,
-            "gap": self.gap,
             "bound": {"error": self.bound.error, "margin": self.bound.margin, "dtype": self.bound.dtype},
             "seconds": round(self.seconds, 3),
         }
@@ -93,12 +91,10 @@ class Report:
             lines.append(f"first: {self.counterexample}")
         if self.refused:
             lines.append(f"{self.refused:,} of them have no meaning and were not compared")
-        seen = [] if self.error is None else [f"numbers err by at most {self.error:.1e}"]
-        seen += [] if self.gap is None else [f"categories lead by at least {self.gap:.3g}"]
-        proof = (
-            f"bound {self.bound.error:.1e} {'<' if self.bound.exact else '>='} margin {self.bound.margin:.2g}"
+        b = self.bound
+        lines.append(
+            f"observed error {self.error:.1e}, bound {b.error:.1e}, margin {b.margin:.2g}, {b.dtype}; {self.seconds:.1f} s"
         )
-        lines.append("; ".join([*seen, proof, self.bound.dtype, f"{self.seconds:.1f} s"]))
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -134,94 +130,98 @@ class _Tally:
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
         self.index = {r.name: Index(r) for r in pair.readouts}
+        self.margin = {r.name: Margin(r) for r in pair.readouts}
         self.checked = self.refused = self.mismatches = 0
         self.first: Counterexample | None = None
-        self.error: float | None = None
-        self.gap: float | None = None
 
     def add(self, codes: Int[np.ndarray, "batch length"], paddings: Sequence[int]) -> None:
         """Compare one batch of inputs of one length, once for each padding."""
-        words = self.pair.codec.words(codes)
-        self.checked += len(words)
-        for rows, expected in _meanings(self.pair, words, np.arange(len(words))):
-            self.refused += len(rows) if expected is None else 0
-            if expected is not None and len(rows):
-                self._compare(codes[rows], [words[i] for i in rows], expected, paddings)
-
-    def _compare(
-        self, codes: np.ndarray, words: list[list[Value]], expected: Outputs, paddings: Sequence[int]
-    ) -> None:
+        if not len(codes):
+            return
+        self.checked += len(codes)
+        codes, run = self._meant(codes)
+        if run is None:
+            return
+        columns = {r.name: run.column(self.pair.program.outputs[r.name]) for r in self.pair.readouts}
+        right = {n: np.array([self.index[n](v) for v in c.values])[c.codes] for n, c in columns.items()}
         wrong = np.zeros(len(codes), dtype=bool)
-        right = {r.name: _indices(self.index[r.name], expected[r.name]) for r in self.pair.readouts}
         for padding in paddings:
             logits = self.pair.logits(self.pair.codec.frame(codes, padding))[:, 1 : 1 + codes.shape[1]]
             for r in self.pair.readouts:
-                differs = (classes(r, logits) != right[r.name]).any(1)
+                got = classes(r, logits)
+                differs = (got != right[r.name]).any(1)
                 if differs.any() and self.first is None:
-                    self._keep(r, int(differs.argmax()), words, expected, logits)
+                    i = int(differs.argmax())
+                    expected = tuple(columns[r.name].values[c] for c in columns[r.name].codes[i])
+                    shown = tuple((*r.values, None)[c] for c in got[i])
+                    self.first = Counterexample(tuple(run.inputs[i]), r.name, expected, shown)
                 wrong |= differs
-                self._measure(r, logits, right[r.name])
+                self.margin[r.name].add(
+                    logits[..., r.start : r.stop].reshape(-1, r.width), right[r.name].ravel()
+                )
         self.mismatches += int(wrong.sum())
 
-    def _keep(
-        self,
-        r: Readout,
-        i: int,
-        words: list[list[Value]],
-        expected: Outputs,
-        logits: Float[np.ndarray, "batch pos logit"],
-    ) -> None:
-        table = (*r.values, None)
-        got = tuple(table[c] for c in classes(r, logits[i]))
-        self.first = Counterexample(tuple(words[i]), r.name, tuple(expected[r.name][i]), got)
-
-    def _measure(self, r: Readout, logits: Float[np.ndarray, "batch pos logit"], right: np.ndarray) -> None:
-        known = right >= 0
-        if not known.any():
-            return
-        columns, which = logits[..., r.start : r.stop][known].astype(np.float64), right[known]
-        if r.kind == "number":
-            values = np.array([float(v) for v in r.values])  # type: ignore[arg-type]
-            self.error = max(self.error or 0.0, float(np.abs(columns[:, 0] - values[which]).max()))
-        elif r.width > 1:
-            ours = np.take_along_axis(columns, which[:, None], 1)[:, 0]
-            np.put_along_axis(columns, which[:, None], -np.inf, 1)
-            gap = float((ours - columns.max(1)).min())
-            self.gap = gap if self.gap is None else min(self.gap, gap)
+    def _meant(self, codes: np.ndarray) -> tuple[np.ndarray, Run | None]:
+        """Return the inputs on which the program has a meaning, interpreted; count the others."""
+        signature = self.pair.signature
+        while len(codes):
+            run = Run(self.pair.codec.words(codes), causal=signature.causal, program=self.pair.program)
+            try:
+                for n in self.pair.program.outputs.values():
+                    run.column(n)
+                return codes, run
+            except MeaningError as e:
+                self.refused += len(e.rows)
+                codes = np.delete(codes, e.rows, axis=0)
+        return codes, None
 
     def report(self, domain: int, exhaustive: bool, seconds: float) -> Report:
+        bound = self.pair.bound
+        error = bound.margin * max(m.share() for m in self.margin.values())
         return Report(
-            self.checked,
-            domain,
-            exhaustive,
-            self.mismatches,
-            self.first,
-            self.refused,
-            self.error,
-            self.gap,
-            self.pair.bound,
-            seconds,
+            self.checked, domain, exhaustive, self.mismatches, self.first, self.refused, error, bound, seconds
         )
 
 
-def _meanings(
-    pair: Pair, words: list[list[Value]], rows: np.ndarray
-) -> Iterator[tuple[np.ndarray, Outputs | None]]:
-    """Evaluate a batch; where it has no meaning, halve it until the inputs at fault stand alone, and yield None for them."""
-    try:
-        yield rows, evaluate(pair.program, [words[i] for i in rows], signature=pair.signature)
-        return
-    except MeaningError:
-        if len(rows) == 1:
-            yield rows, None
-            return
-    middle = len(rows) // 2
-    yield from _meanings(pair, words, rows[:middle])
-    yield from _meanings(pair, words, rows[middle:])
+class Margin:
+    """How much of its margin a read-out was seen to use.
 
+    A number may be off by half the distance of two values. A class leads the next by what its weights say, which is the
+    largest lead it was seen to have; any smaller lead is an error.
+    """
 
-def _indices(index: Index, rows: list[list[Value]]) -> Int[np.ndarray, "batch length"]:
-    return np.array([[index(v) for v in row] for row in rows], dtype=np.int64).reshape(len(rows), -1)
+    def __init__(self, readout: Readout) -> None:
+        self.readout = readout
+        if readout.kind == "number":
+            self.values = np.array([float(v) for v in readout.values])  # type: ignore[arg-type]
+            self.half = float(np.diff(np.unique(self.values)).min(initial=1.0)) / 2
+            self.worst = 0.0
+        else:
+            self.least = np.full(len(readout.values), np.inf)
+            self.most = np.full(len(readout.values), -np.inf)
+
+    def add(self, logits: Float[np.ndarray, "row logit"], right: Int[np.ndarray, " row"]) -> None:
+        """Take note of logits beside the index of the right value."""
+        known = right >= 0
+        columns, right = logits[known].astype(np.float64), right[known]
+        if self.readout.kind == "number":
+            self.worst = max(self.worst, float(np.abs(columns[:, 0] - self.values[right]).max(initial=0.0)))
+        elif self.readout.width > 1:
+            ours = np.take_along_axis(columns, right[:, None], 1)[:, 0]
+            np.put_along_axis(columns, right[:, None], -np.inf, 1)
+            lead = ours - columns.max(1)
+            np.minimum.at(self.least, right, lead)
+            np.maximum.at(self.most, right, lead)
+
+    def share(self) -> float:
+        """Return the largest part of the margin that was used: 0 is exact, 1 is wrong."""
+        if self.readout.kind == "number":
+            return self.worst / self.half
+        seen = np.isfinite(self.least)
+        if not seen.any():
+            return 0.0
+        least, most = self.least[seen], self.most[seen]
+        return float(np.where(most > 0, (most - least) / np.where(most > 0, most, 1.0), np.inf).max())
 
 
 def _power(n: int) -> str:
