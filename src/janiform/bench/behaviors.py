@@ -130,6 +130,8 @@ def judge(name: str, rows: Sequence[Row], library: Callable[[str], Program]) -> 
                 return step - 1, f"{steps[step]}: {problem}"
     except JaniformError as error:
         return max(step - 1, 0), f"{steps[step]}: {' '.join(str(error).split())}"
+    except Exception as error:  # a crash is a failed behavior too, and no reason to judge no other
+        return max(step - 1, 0), f"{steps[step]}: {type(error).__name__}, a fault of Janiform: {error}"
     return 2, None
 
 

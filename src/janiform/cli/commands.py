@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,7 +152,19 @@ class Repl:
 
     def __call__(self) -> Answer:
 
-        return Answer({}, "")
+        from janiform.repl import Repl as Session
+        from janiform.repl import run
+
+        if not self.json:
+            return Answer({}, "", run() == 0)
+        session, turns = Session(Path.cwd()), []
+        for line in sys.stdin:
+            turns.append({"line": line.rstrip("\n"), "answer": session.feed(line.rstrip("\n"))})
+            if session.done:
+                break
+        if left := session.finish():
+            turns.append({"line": "", "answer": left})
+        return Answer({"turns": turns, "faults": session.faults}, "", session.faults == 0)
 
 
 @dataclass(frozen=True)
