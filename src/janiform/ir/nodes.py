@@ -233,7 +233,7 @@ class Best(Selector):
         if not scored and self.rule not in ("leftmost", "rightmost", "closest"):
             raise ProgramError(f"unknown rule {self.rule!r}: leftmost, rightmost, closest, largest or smallest")
         if scored != (self.score is not None):
-            raise ProgramError(f"rule {self.rule!r} {'needs' if scored else 'takes no'} score")
+            raise ProgramError(f"rule {self.rule!r} {'needs a' if scored else 'takes no'} score")
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -117,6 +117,10 @@ class Interpreter:
         self.growing = False
         self.gather: list[Sequence] | None = None
 
+    def refresh(self, text: str) -> None:
+        """Start on another text with a fresh allowance of steps, keeping the names."""
+        self.text, self._steps = text, 0
+
     # --- statements ---------------------------------------------------------------------------------------------
 
     def execute(self, statement: Tree) -> Bindings:

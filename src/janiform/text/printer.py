@@ -66,6 +66,18 @@ def print_program(program: Program) -> str:
     return _Printer(program).text()
 
 
+def steps(program: Program) -> dict[Node, str]:
+    """Write every node of ``program`` as ``print_program`` would: a statement, or an expression.
+
+    >>> from janiform.text.rasp import parse
+    >>> list(steps(parse("x = indices + 1; y = x * x;")).values())
+    ['indices', 'x = indices + 1', 'x * x']
+    """
+    printer = _Printer(program)
+    printer.text()
+    return printer.written
+
+
 class _Printer:
     """Decides which nodes get statements, and writes each node once."""
 
@@ -74,6 +86,7 @@ class _Printer:
         self.known = names()
         self.taken = set(KEYWORDS) | set(BUILTINS) | set(library().known())
         self.done: dict[Node, Rendered] = {}
+        self.written: dict[Node, str] = {}
         self.lines: list[str] = []
         self.counters: Counter[str] = Counter()
 
@@ -85,17 +98,19 @@ class _Printer:
             n: name for name, n in reversed(list(outputs.items())) if self._legal(name)
         }
         self.taken |= set(wanted.values())
-        last: dict[Node, Rendered] = {}
         for n in order:
             written, binding = self._node(n)
+            self.written[n] = written
             if isinstance(n, Const) or n in self.known:
                 self.done[n] = written, binding
-            elif uses[n] == 1 and n in outputs.values() and (len(outputs) == 1 or len(written) <= INLINE):
-                self.done[n] = last[n] = written, binding
+            elif (
+                uses[n] == 1 and n in outputs.values() and (len(outputs) == 1 or len(written) <= INLINE // 2)
+            ):
+                self.done[n] = written, binding
             elif uses[n] > 1 or len(written) > INLINE or self._given(n):
                 name = wanted.get(n) or self._fresh(n)
                 self.lines.append(_wrap(f"{name} = {written};"))
-                self.done[n] = name, ATOM
+                self.done[n], self.written[n] = (name, ATOM), f"{name} = {written}"
             else:
                 self.done[n] = written, binding
         targets = ", ".join(name if self._assignable(name) else literal(name) for name in outputs)

@@ -52,7 +52,10 @@ def parse(
         wanted = [outputs] if isinstance(outputs, str) else list(outputs)
         named = {name: _output(name, interpreter) for name in wanted}
     else:
-        named = {n or ("out" if i == 0 else f"out{i + 1}"): _lifted(v) for i, (n, v) in enumerate(last)}
+        named = {
+            (("out" if i == 0 else f"out{i + 1}") if n is None else n): _lifted(v)
+            for i, (n, v) in enumerate(last)
+        }
     if not named:
         end = statements[-1].at if statements else None
         at = {"line": end.line, "column": end.column} if end else {"line": 1, "column": 1}

@@ -35,9 +35,9 @@ MAX_TEXT = 2_000_000
 MAX_DIGITS = 300
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 DIRECTIVE = re.compile(
-    r"^[ \t]*(?:(?:set|show)(?:[ \t]+(?:s-op|selector))?[ \t]+example\b(?!\s*[=(\[,])[^\r\n]*"
-    r"|(?:(?:s-op|selector)[ \t]+)?examples[ \t]+(?:on|off)[ \t]*;?[ \t]*(?=\r|\n|\Z)"
-    r"|full[ \t]+seq[ \t]+display[ \t]+(?:on|off)[ \t]*;?[ \t]*(?=\r|\n|\Z))",
+    r"^[ \t]*(?:(?:set|show)[ \t]+(?:(?:s-op|selector)[ \t]+)?example\b[^\r\n]*"
+    r"|(?:(?:s-op|selector)[ \t]+)?examples[ \t]+(?:on|off)\b[^\r\n]*"
+    r"|full[ \t]+seq[ \t]+display[ \t]+(?:on|off)\b[^\r\n]*)",
     re.MULTILINE,
 )
 
@@ -374,7 +374,7 @@ def _unquote(token: Any) -> str:
         if body not in ESCAPES:
             raise Fault(
                 f"unknown escape \\{body}; write \\\\ for a backslash",
-                Span(token.line, token.column + m.start()),
+                Span(token.line, token.column + 1 + m.start()),
             )
         return ESCAPES[body]
 
