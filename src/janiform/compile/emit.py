@@ -94,8 +94,8 @@ class Emitter:
         return {
             "n_layers": self.schedule.n_layers,
             "d_model": self.d_model,
-            "n_heads": n_heads(d_head) if d_head else 0,
-            "d_head": d_head,
+            "n_heads": n_heads(d_head) if d_head else min(1, self.schedule.n_layers),
+            "d_head": max(d_head, min(1, self.schedule.n_layers)),
             "d_mlp": max((sum(self.n_units(v) for v in self.written(i)) + self.n_erasing(i) for i in layers), default=0),
             "d_vocab": len(self.signature.vocab) + 2,
             "d_vocab_out": sum(out.width for out in outputs),
@@ -187,7 +187,7 @@ class Emitter:
         w_q, w_k, w_v = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         w_o = np.zeros((n_heads, d_head, self.d_model))
         b_q, b_k, b_v = (np.zeros((n_heads, d_head)) for _ in range(3))
-        unit = 2.0 ** math.ceil(math.log2(self.level_scale * math.sqrt(d_head)))
+        unit = 2.0 ** math.ceil(math.log2(self.level_scale * math.sqrt(max(d_head, 1))))
         h = 0
         for run in runs:
             scores = self.scores(run.head)

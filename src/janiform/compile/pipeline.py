@@ -56,7 +56,7 @@ def compile_program(
         try:
             return _emit(program, signature, planned, scheduled, laid, precision, layout)
         except Imprecise as e:
-            refused = refused or e
+            refused = e
     last = attempts[-1][0]
     remedy = "use a smaller maximum length or coarser numbers" if last == "float64" else "use dtype='float64'"
     raise CompileError(f"not exact in {last}: {refused}; {remedy}")
