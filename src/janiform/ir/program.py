@@ -6,8 +6,9 @@ Equality is of the outputs alone; names and lines are for people.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence as Sized
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from janiform.errors import ProgramError
 from janiform.ir.nodes import Node, Selector, Sequence, Value, walk
@@ -59,6 +60,18 @@ class Program:
     def __repr__(self) -> str:
         return str(self).rstrip()
 
+    def __call__(self, tokens: str | Sized[Value], *, causal: bool = False) -> Any:
+        """Run the program on one input; a string gives a string where every value is a character.
+
+        >>> import janiform as jf
+        >>> jf.parse("shifted = aggregate(select(indices, indices - 1, ==), tokens);")("abc")
+        [None, 'a', 'b']
+        """
+        from janiform.ir.evaluate import evaluate
+
+        outputs = evaluate(self, [tokens], causal=causal)
+        return answer({name: rows[0] for name, rows in outputs.items()}, isinstance(tokens, str))
+
     @property
     def output(self) -> Sequence:
         """The only output; ``ProgramError`` when there are several."""
@@ -108,6 +121,21 @@ class Program:
         from janiform.pair.compile import compile_pair
 
         return compile_pair(self, vocab, max_len, causal, signature=signature, layout=layout, dtype=dtype)
+
+
+def answer(outputs: Mapping[str, list[Value]], joined: bool) -> Any:
+    """Give the outputs on one input the form in which a caller reads them: one by itself, several by name.
+
+    >>> answer({"x": ["a", "b"]}, True), answer({"x": ["a", "b"], "y": [1, 2]}, True)
+    ('ab', {'x': 'ab', 'y': [1, 2]})
+    """
+    shown = {name: _joined(values) if joined else values for name, values in outputs.items()}
+    return shown if len(shown) > 1 else next(iter(shown.values()))
+
+
+def _joined(values: list[Value]) -> str | list[Value]:
+    characters = [v for v in values if isinstance(v, str) and len(v) == 1]
+    return "".join(characters) if len(characters) == len(values) else values
 
 
 def program(outputs: Sequence | Iterable[tuple[str, Sequence]] | Mapping[str, Sequence], name: str = "output") -> Program:
