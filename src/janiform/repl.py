@@ -18,11 +18,13 @@ from janiform.errors import JaniformError, ParseError
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import Aggregate, Count, Node, Select, Selector, Sequence, Value, walk
 from janiform.ir.program import Program
-from janiform.text.interpret import Bindings, Interpreter, Scope
+from janiform.text.interpret import Bindings, Interpreter
 from janiform.text.prelude import library
 from janiform.text.printer import literal, print_program, steps
 from janiform.text.rasp import Folders, located
-from janiform.text.syntax import Call, Fault, Load, Loop, Name, Tree, Write, syntax, unfinished
+from janiform.text.scope import Scope
+from janiform.text.syntax import syntax, unfinished
+from janiform.text.trees import Call, Fault, Load, Loop, Name, Tree, Write
 from janiform.text.values import Applied, Builtin, Function, Table, is_atom
 
 HELP = """\

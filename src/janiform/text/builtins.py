@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from janiform.errors import ProgramError
 from janiform.ir.functions import OPERATIONS, Apply, Lit
 from janiform.ir.nodes import Aggregate, Best, Const, Count, Selector, Sequence, Value
-from janiform.text.syntax import Fault
+from janiform.text.trees import Fault
 from janiform.text.values import (
     MAX_LIST,
     Builtin,

@@ -7,7 +7,8 @@ from importlib.resources import files
 
 from janiform.ir.nodes import Node
 from janiform.text.builtins import BUILTINS
-from janiform.text.interpret import TOKENS, Interpreter, Scope
+from janiform.text.interpret import Interpreter
+from janiform.text.scope import TOKENS, Scope
 from janiform.text.syntax import syntax
 
 

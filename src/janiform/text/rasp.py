@@ -13,10 +13,12 @@ from pathlib import Path
 from janiform.errors import ParseError
 from janiform.ir.nodes import Const, Node, Sequence, walk
 from janiform.ir.program import Program
-from janiform.text.interpret import Bindings, Interpreter, Scope
+from janiform.text.interpret import Bindings, Interpreter
 from janiform.text.prelude import library
 from janiform.text.printer import print_program
-from janiform.text.syntax import MAX_TEXT, Fault, syntax
+from janiform.text.scope import Scope
+from janiform.text.syntax import MAX_TEXT, syntax
+from janiform.text.trees import Fault
 from janiform.text.values import is_atom, kind, suggestion
 
 __all__ = ["Folders", "finished", "located", "parse", "print_program"]

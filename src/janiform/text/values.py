@@ -14,7 +14,7 @@ from typing import Any
 from janiform.errors import FunctionError, ProgramError
 from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup, identity
 from janiform.ir.nodes import Const, Map, Selector, Sequence, Value
-from janiform.text.syntax import Fault, Tree
+from janiform.text.trees import Fault, Tree
 
 MAX_LIST = 100_000
 MAX_STRING = 10_000
