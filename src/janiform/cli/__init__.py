@@ -8,6 +8,7 @@ after ctrl-C.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     >>> main(["run", "reverse", "abc", "--json"])
-    {"output": ["c", "b", "a"]}
+    {"output": "cba"}
     0
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -75,4 +76,16 @@ def _run(words: list[str], *, as_json: bool) -> int:
 
 
 def _print_json(data: dict[str, object]) -> None:
-    print(json.dumps(data, allow_nan=False))
+    print(json.dumps(_finite(data), allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    """Replace infinities, which JSON cannot write, by null."""
+    match value:
+        case dict():
+            return {name: _finite(v) for name, v in value.items()}
+        case list() | tuple():
+            return [_finite(v) for v in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value

@@ -76,7 +76,7 @@ def read_tokens(word: str) -> str | list[Value]:
                 raise InputError(f"{json.dumps(t)} is no token; tokens are numbers, strings, true and false")
         return tokens
     parts = text.replace(",", " ").split() if "," in text else text.split()
-    if len(parts) == 1 and "," not in text:
+    if len(parts) <= 1 and "," not in text:
         return text
     return [_scalar(p) for p in parts]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from janiform.compile.result import Bound, Compiled, Place, Readout
 from janiform.errors import InputError
 from janiform.ir.nodes import Value
-from janiform.ir.program import Program
+from janiform.ir.program import Program, answer
 from janiform.ir.semantics import Signature
 from janiform.model import Config, Transformer
 from janiform.pair.check import Report, check
@@ -74,11 +74,7 @@ class Pair:
     def __call__(self, tokens: str | Sequence[Value]) -> Any:
         """Return what the weights compute, in the form in which the program itself returns it."""
         outputs = {name: rows[0] for name, rows in self.run([tokens]).items()}
-        if isinstance(tokens, str):
-            shown = {name: _joined(values) for name, values in outputs.items()}
-        else:
-            shown = dict(outputs)
-        return shown if len(shown) > 1 else next(iter(shown.values()))
+        return answer(outputs, isinstance(tokens, str))
 
     def run(self, inputs: Sequence[str | Sequence[Value]]) -> Outputs:
         """Return the outputs of a batch of inputs, by name, as ``evaluate`` does."""
@@ -189,10 +185,3 @@ class Pair:
 def load(path: str | os.PathLike[str]) -> Pair:
     """Read a pair that ``Pair.save`` wrote."""
     return Pair.load(path)
-
-
-def _joined(values: list[Value]) -> str | list[Value]:
-    """Join one-character strings, as the interpreter does for an input given as a string."""
-    if all(isinstance(v, str) and len(v) == 1 for v in values):
-        return "".join(values)  # type: ignore[arg-type]
-    return values
