@@ -39,7 +39,8 @@ def find(codes: np.ndarray, fixed: list[np.ndarray | None], numbers: list[np.nda
     """Return the coordinate with the fewest steps through which ``codes`` can be read.
 
     ``fixed[i]`` is the only coordinate on which argument i can be read, up to scale (None: any function of it can be
-    had); ``numbers[i]`` its numeric value. None when two or more arguments are fixed and no sum of them works.
+    had); ``numbers[i]`` its numeric value, not-a-number where undefined. None when two or more arguments are fixed and no
+    sum of them works.
     """
     best: Coordinate | None = None
     for slopes in _slopes(fn, len(fixed)):
@@ -50,9 +51,13 @@ def find(codes: np.ndarray, fixed: list[np.ndarray | None], numbers: list[np.nda
                 break
             parts.append(k * x)
         else:
-            best = _better(best, _through(codes, tuple(parts)))
+            best = _better(best, _through(codes, _apart(parts)))
             if best is not None and best.changes <= 1:
                 return best
+    if fn is not None and _multiplies(fn) and all(f is None for f in fixed):
+        for signs in itertools.product((1.0, -1.0), repeat=len(fixed) - 1):
+            logs = _logarithms(numbers, (1.0, *signs))
+            best = best if logs is None else _better(best, _through(codes, logs))
     if sum(f is not None for f in fixed) <= 1:
         for order in _orders(fixed):
             best = _better(best, _through(codes, _radix(codes, fixed, order)))
@@ -75,6 +80,29 @@ def _slopes(fn: Fn | None, k: int) -> list[tuple[float, ...]]:
     if k <= 3:
         found += [(1.0, *rest) for rest in itertools.product((1.0, -1.0), repeat=k - 1)]
     return list(dict.fromkeys(found))
+
+
+def _multiplies(fn: Fn) -> bool:
+    """Whether an expression multiplies or divides, and not by constants alone."""
+    if isinstance(fn, Apply) and fn.op in ("*", "/") and all(a.arity for a in fn.args):
+        return True
+    return any(map(_multiplies, fn.parts))
+
+
+def _logarithms(numbers: list[np.ndarray | None], signs: tuple[float, ...]) -> tuple[np.ndarray, ...] | None:
+    """Products as sums of signed logarithms, 0 being further out than all others can make good."""
+    if any(n is None or not (n > 0).any() or (n < 0).any() for n in numbers):
+        return None
+    logs = [k * np.log(np.where(n > 0, n, np.nan)) for k, n in zip(signs, numbers, strict=True)]  # type: ignore[operator]
+    return _apart(logs)
+
+
+def _apart(parts: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Put what is not a number below every sum of numbers."""
+    holes = [np.isnan(p) for p in parts]
+    lows = [float(p[~h].min()) if not h.all() else 0.0 for p, h in zip(parts, holes, strict=True)]
+    reach = 1.0 + sum(float(np.ptp(p[~h])) if not h.all() else 0.0 for p, h in zip(parts, holes, strict=True))
+    return tuple(np.where(h, low - reach, p) for p, h, low in zip(parts, holes, lows, strict=True))
 
 
 def _orders(fixed: list[np.ndarray | None]) -> list[tuple[int, ...]]:

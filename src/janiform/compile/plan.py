@@ -384,7 +384,7 @@ class Plan:
         for s, d in zip(sources, domains, strict=True):
             plain = self.is_raw(s) and not d.undefined and not (isinstance(s, Aggregate) and s.reduce == "sum")
             fixed.append((1.0 / (d.numbers() + 1.0) if isinstance(s, Count) else d.numbers()) if plain else None)
-        numbers = [d.numbers() if d.numeric and not d.undefined else None for d in domains]
+        numbers = [np.where(d.holes(), np.nan, d.numbers()) if d.numeric else None for d in domains]
         inner = fn if fn is not None and v.node is not None and self.direct(v.node, sources) else None
         found = find(codes, fixed, numbers, inner)
         if found is None:

@@ -78,6 +78,11 @@ class Domain:
         assert self.values is not None
         return np.array([float(v) if isinstance(v, int | float) else 0.0 for v in self.values])
 
+    def holes(self) -> np.ndarray:
+        """Which of the values is the undefined one."""
+        assert self.values is not None
+        return np.array([v is None for v in self.values], dtype=bool)
+
 
 def domain_of(values: Iterable[Value]) -> Domain:
     """Return the domain that holds exactly ``values``; numbers equal up to the tolerance are one.
