@@ -148,7 +148,10 @@ FAULTS = {
     "no vocabulary": (["compile", "-"], "--vocab abc --max-len 5"),
     "length zero": (["compile", "reverse", "--vocab", "ab", "--max-len", "0"], "at least 1"),
     "odd file name": (["compile", "reverse", "--out", "pair.pkl"], ".safetensors"),
-    "no such folder": (["compile", "hist", "--vocab", "a", "--max-len", "1", "--out", "no/x.safetensors"], "no"),
+    "no such folder": (
+        ["compile", "hist", "--vocab", "a", "--max-len", "1", "--out", "no/x.safetensors"],
+        "no",
+    ),
     "unknown entry": (["library", "nothing_like_it"], "no program 'nothing_like_it'"),
     "behaviors absent": (["bench", "behaviors", "absent.json"], "absent.json"),
     "options of a pair": (["check", "x.safetensors", "--vocab", "ab"], "its own vocabulary"),

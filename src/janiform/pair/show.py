@@ -63,6 +63,8 @@ def show(pair: Pair) -> str:
 
 
 def _lines(pair: Pair) -> Iterator[str]:
+    yield str(pair.program).rstrip()
+    yield ""
     f = facts(pair)
     direction = "causal" if f["causal"] else "bidirectional"
     yield f"{', '.join(f['outputs'])}: {f['vocabulary']} tokens, up to {f['max_len']} of them, {direction}"
