@@ -115,7 +115,7 @@ def score(
         if problem is not None:
             failed[name] = problem
     tick(len(cases), len(cases))
-    return Score(len(cases), *faces, failed)
+    return Score(len(cases), faces[0], faces[1], failed)
 
 
 def judge(name: str, rows: Sequence[Row], library: Callable[[str], Program]) -> tuple[int, str | None]:
