@@ -35,7 +35,9 @@ class Coordinate:
         return int((self.codes[1:] != self.codes[:-1]).sum())
 
 
-def find(codes: np.ndarray, fixed: list[np.ndarray | None], numbers: list[np.ndarray | None], fn: Fn | None) -> Coordinate | None:
+def find(
+    codes: np.ndarray, fixed: list[np.ndarray | None], numbers: list[np.ndarray | None], fn: Fn | None
+) -> Coordinate | None:
     """Return the coordinate with the fewest steps through which ``codes`` can be read.
 
     ``fixed[i]`` is the only coordinate on which argument i can be read, up to scale (None: any function of it can be
@@ -109,11 +111,17 @@ def _orders(fixed: list[np.ndarray | None]) -> list[tuple[int, ...]]:
     """Which argument is the least significant digit: a fixed one must be."""
     last = [i for i, f in enumerate(fixed) if f is not None]
     everything = range(len(fixed))
-    orders = itertools.permutations(everything) if len(fixed) <= 3 else [tuple(everything), tuple(reversed(everything))]
+    orders = (
+        itertools.permutations(everything)
+        if len(fixed) <= 3
+        else [tuple(everything), tuple(reversed(everything))]
+    )
     return [o for o in orders if not last or o[-1] == last[0]]
 
 
-def _radix(codes: np.ndarray, fixed: list[np.ndarray | None], order: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+def _radix(
+    codes: np.ndarray, fixed: list[np.ndarray | None], order: tuple[int, ...]
+) -> tuple[np.ndarray, ...]:
     """Give each combination its own place; values that no other argument can tell apart share a digit."""
     parts: list[np.ndarray] = [np.zeros(0)] * len(fixed)
     scale = 1.0

@@ -1,14 +1,12 @@
 """From a schedule to weights: one pass over the slots, writing each head and MLP into NumPy arrays.
 
 The numbers follow from three needs. Scores are whole multiples of a power of two, so that equal levels are equal in floating
-point. The distance between levels makes everything below it vanish. MLP units are pairs that form clipped steps, flat
-around every value that can occur, so that errors upstream do not pass. ``precision`` bounds what errors remain.
+point. The distance between levels makes everything below it vanish. ``units`` are the MLPs', ``precision`` bounds what errors remain.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,7 +15,7 @@ from janiform.compile.attention import Head
 from janiform.compile.plan import Output, Plan
 from janiform.compile.result import Place
 from janiform.compile.schedule import HeadRun, Schedule
-from janiform.compile.variables import Form, Variable
+from janiform.compile.variables import Form, Variable, at_bos, bound
 from janiform.ir.nodes import Sequence
 from janiform.ir.semantics import Signature
 
@@ -25,51 +23,12 @@ if TYPE_CHECKING:
     from janiform.compile.layout import Layout
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The hidden units of one variable: signs, scales and offsets on its coordinate, and what each adds."""
-
-    slope: np.ndarray
-    offset: np.ndarray
-    out: np.ndarray
-    base: np.ndarray
-    gaps: np.ndarray
-    at: np.ndarray
-
-
-def steps(v: Variable) -> Steps:
-    """Return the clipped steps that turn a coordinate into the columns of ``v``.
-
-    Of the two ways to write a step, active above it or active below it, the one with the smaller activations is
-    taken: their rounding is all the error there is.
-    """
-    height = v.basis[:, v.codes]
-    change = height[:, 1:] - height[:, :-1]
-    at = np.flatnonzero(np.abs(change).max(0, initial=0.0) > 0) if height.shape[1] > 1 else np.zeros(0, int)
-    delta = change[:, at].T
-    left, right = v.points[at], v.points[at + 1]
-    gap = right - left
-    low, high, scale = left + gap / 4, right - gap / 4, 2.0 / gap
-    above = (v.points[-1] - low <= high - v.points[0]) if at.size else np.zeros(0, bool)
-    sign = np.where(above, 1.0, -1.0)
-    base = height[:, 0] + delta[~above].sum(0) if height.shape[1] else np.zeros(len(v.basis))
-    first, second = np.where(above, low, high), np.where(above, high, low)
-    return Steps(
-        slope=np.concatenate([sign * scale, sign * scale]),
-        offset=np.concatenate([-sign * scale * first, -sign * scale * second]),
-        out=np.concatenate([sign[:, None] * delta, -sign[:, None] * delta]),
-        base=base,
-        gaps=gap,
-        at=at,
-    )
-
-
 class Emitter:
     """The weights being written, and where things are."""
 
-    def __init__(self, schedule: Schedule, signature: Signature, layout: Layout, leak: float) -> None:
+    def __init__(self, schedule: Schedule, signature: Signature, layout: Layout, level_scale: float) -> None:
         self.schedule, self.signature, self.layout = schedule, signature, layout
-        self.level_scale = 2.0 * (math.log(signature.max_len + 2) + math.log(1 / leak))
+        self.level_scale = level_scale
         self.d_model = layout.d_model
         self.bos, self.pad = (0, 1) if layout.flags else (None, None)
         self.weights: dict[str, np.ndarray] = {}
@@ -82,7 +41,9 @@ class Emitter:
     def sizes(self, outputs: list[Output]) -> dict[str, int]:
         """The settings of the model: heads as wide as their scores need, or wider where that takes fewer weights."""
         layers = range(self.schedule.n_layers)
-        heads = [[(self.width(r.head), sum(len(v.labels) for v in r.writes)) for r in self.runs(i)] for i in layers]
+        heads = [
+            [(self.width(r.head), sum(len(v.labels) for v in r.writes)) for r in self.runs(i)] for i in layers
+        ]
         needed = max((w for layer in heads for w, _ in layer), default=0)
         widest = max((n for layer in heads for _, n in layer), default=0)
 
@@ -96,7 +57,9 @@ class Emitter:
             "d_model": self.d_model,
             "n_heads": n_heads(d_head) if d_head else min(1, self.schedule.n_layers),
             "d_head": max(d_head, min(1, self.schedule.n_layers)),
-            "d_mlp": max((sum(self.n_units(v) for v in self.written(i)) + self.n_erasing(i) for i in layers), default=0),
+            "d_mlp": max(
+                (sum(self.n_units(v) for v in self.written(i)) + self.n_erasing(i) for i in layers), default=0
+            ),
             "d_vocab": len(self.signature.vocab) + 2,
             "d_vocab_out": sum(out.width for out in outputs),
             "n_ctx": self.signature.max_len + 1,
@@ -107,7 +70,11 @@ class Emitter:
         """How many weights a model of these sizes has."""
         d, dh, h, m = sizes["d_model"], sizes["d_head"], sizes["n_heads"], sizes["d_mlp"]
         layer = h * (4 * d * dh + 3 * dh) + d + 2 * d * m + m + d
-        return sizes["n_layers"] * layer + d * (sizes["d_vocab"] + sizes["n_ctx"]) + (d + 1) * sizes["d_vocab_out"]
+        return (
+            sizes["n_layers"] * layer
+            + d * (sizes["d_vocab"] + sizes["n_ctx"])
+            + (d + 1) * sizes["d_vocab_out"]
+        )
 
     def write(self, sizes: dict[str, int], outputs: list[Output]) -> dict[str, np.ndarray]:
         """Write every weight."""
@@ -128,7 +95,7 @@ class Emitter:
 
     def n_units(self, v: Variable) -> int:
         """How many hidden units a variable takes."""
-        return len(v.factors[1]) if v.factors is not None else len(steps(v).slope)
+        return len(v.factors[1]) if v.factors is not None else len(v.units)
 
     def n_erasing(self, layer: int) -> int:
         """How many hidden units erase dead dimensions."""
@@ -138,13 +105,27 @@ class Emitter:
         """Where each node of the program lives."""
         found = []
         kinds: dict[str, Literal["embed", "head", "mlp"]] = {
-            "token": "embed", "position": "embed", "copy": "head", "raw": "head", "steps": "mlp", "product": "mlp",
+            "token": "embed",
+            "position": "embed",
+            "copy": "head",
+            "raw": "head",
+            "steps": "mlp",
+            "product": "mlp",
         }
         for v in self.schedule.variables:
             layer = (v.slot - 1) // 2 if v.slot else None
             if v.node is not None:
                 found.append(
-                    Place(v.node, v.name, kinds[v.kind], layer, self.heads.get(v, ()), self.units.get(v, ()), v.dims, v.labels)
+                    Place(
+                        v.node,
+                        v.name,
+                        kinds[v.kind],
+                        layer,
+                        self.heads.get(v, ()),
+                        self.units.get(v, ()),
+                        v.dims,
+                        v.labels,
+                    )
                 )
         housed = {p.node for p in found}
         for n in planned.program.nodes():
@@ -161,10 +142,6 @@ class Emitter:
             for r, dim in enumerate(v.dims):
                 w[dim] += c * v.expand[j, r]
         return w
-
-    def at_bos(self, form: Form) -> float:
-        """The value of a form at BOS."""
-        return form.const + sum(c * float(v.expand[j] @ v.bos) for (v, j), c in form.terms.items())
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -195,14 +172,22 @@ class Emitter:
             for start in range(0, len(columns), d_head):
                 for j, (q, qc, k, kc) in enumerate(scores):
                     w_q[h, :, j], b_q[h, j], w_k[h, :, j], b_k[h, j] = unit * q, unit * qc, k, kc
-                for j, (v, r, form, at_bos) in enumerate(columns[start : start + d_head]):
+                for j, (v, r, form, offered) in enumerate(columns[start : start + d_head]):
                     w_v[h, :, j], b_v[h, j] = self.vector(form), form.const
                     assert self.bos is not None
-                    w_v[h, self.bos, j] += at_bos - self.at_bos(form)
+                    w_v[h, self.bos, j] += offered - at_bos(form)
                     w_o[h, j, v.dims[r]] = 1.0
                     self.heads[v] = tuple(dict.fromkeys([*self.heads.get(v, ()), h]))
                 h += 1
-        for name, w in (("W_Q", w_q), ("W_K", w_k), ("W_V", w_v), ("W_O", w_o), ("b_Q", b_q), ("b_K", b_k), ("b_V", b_v)):
+        for name, w in (
+            ("W_Q", w_q),
+            ("W_K", w_k),
+            ("W_V", w_v),
+            ("W_O", w_o),
+            ("b_Q", b_q),
+            ("b_K", b_k),
+            ("b_V", b_v),
+        ):
             self.weights[f"blocks.{layer}.attn.{name}"] = w
         self.weights[f"blocks.{layer}.attn.b_O"] = np.zeros(self.d_model)
 
@@ -212,7 +197,7 @@ class Emitter:
         columns = []
         for q, k in zip(head.queries, head.keys, strict=True):
             key = self.vector(k)
-            key[self.bos] -= self.at_bos(k)
+            key[self.bos] -= at_bos(k)
             columns.append((self.vector(q), q.const, key, k.const))
         zero, special = np.zeros(self.d_model), np.zeros(self.d_model)
         special[[self.bos, self.pad]] = 1.0
@@ -236,7 +221,14 @@ class Emitter:
 
     def reach(self, head: Head) -> float:
         """A bound on a head's own score, at whatever position."""
-        return float(math.ceil(sum(bound(q) * (bound(k) + abs(self.at_bos(k))) for q, k in zip(head.queries, head.keys, strict=True))))
+        return float(
+            math.ceil(
+                sum(
+                    bound(q) * (bound(k) + abs(at_bos(k)))
+                    for q, k in zip(head.queries, head.keys, strict=True)
+                )
+            )
+        )
 
     def width(self, head: Head) -> int:
         """How many dimensions a head's scores take."""
@@ -276,10 +268,9 @@ class Emitter:
             out, base = np.ones((len(gates), 1)), np.zeros(1)
         else:
             assert v.coordinate is not None
-            s = steps(v)
-            read = np.outer(self.vector(v.coordinate), s.slope)
-            const = s.offset + s.slope * v.coordinate.const
-            out, base = s.out, s.base
+            read = np.outer(self.vector(v.coordinate), v.units.slope)
+            const = v.units.offset + v.units.slope * v.coordinate.const
+            out, base = v.units.out, v.units.base
         largest = np.abs(read).T @ self.extent + np.abs(const)
         assert self.bos is not None and self.pad is not None
         if len(const):
@@ -301,9 +292,7 @@ class Emitter:
                 for form in out.forms:
                     columns.append(self.vector(form))
                     consts.append(form.const)
-        self.weights["unembed.W_U"], self.weights["unembed.b_U"] = np.array(columns).T.copy(), np.array(consts)
-
-
-def bound(form: Form) -> float:
-    """A bound on the size of a form, at whatever position."""
-    return abs(form.const) + sum(abs(c) * float(np.abs(v.expand[j]) @ v.bound) for (v, j), c in form.terms.items())
+        self.weights["unembed.W_U"], self.weights["unembed.b_U"] = (
+            np.array(columns).T.copy(),
+            np.array(consts),
+        )

@@ -9,11 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from janiform.compile.emit import bound, steps
 from janiform.compile.schedule import Schedule
-from janiform.compile.variables import Variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,6 @@ def lay_out(schedule: Schedule, *, reuse: bool) -> Layout:
                 dim, width = width, width + 1
             dims.append(dim)
         v.dims = tuple(dims)
-        set_extent(v)
         if reuse:
             free += [(dim, max(schedule.last_read[v], v.slot + 1)) for dim in v.dims]
     return Layout(max(1, width), flags, {s: tuple(d) for s, d in erased.items()})
@@ -55,23 +50,3 @@ def _eraser(dead: int, birth: int) -> int | None:
     """The MLP slot at or after the last reading, and no later than the writing, or None."""
     slot = dead if dead % 2 == 0 else dead + 1
     return slot if 0 < slot <= birth else None
-
-
-def set_extent(v: Variable) -> None:
-    """Set what a variable holds at BOS, and a bound on it anywhere."""
-    size = len(v.labels)
-    match v.kind:
-        case "token" | "position":
-            v.bos = np.zeros(size)
-        case "copy" | "raw":
-            assert v.head is not None
-            v.bos = np.array([v.head.values[i][1] for i in v.head_columns])
-        case "steps":
-            v.bos = steps(v).base
-        case "product":
-            v.bos = np.zeros(1)
-    if v.factors is not None:
-        mean, gates, lowest = v.factors
-        v.bound = np.array([max((w * (bound(mean) + abs(lowest)) for w, _ in gates), default=0.0)])
-    else:
-        v.bound = np.maximum(np.abs(v.basis).max(1, initial=0.0), np.abs(v.bos))

@@ -11,7 +11,21 @@ import random
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
 from janiform.ir.functions import Apply, Arg, Lit
-from janiform.ir.nodes import Aggregate, And, Best, Const, Count, Indices, Map, Node, Not, Or, Select, Selector, Value
+from janiform.ir.nodes import (
+    Aggregate,
+    And,
+    Best,
+    Const,
+    Count,
+    Indices,
+    Map,
+    Node,
+    Not,
+    Or,
+    Select,
+    Selector,
+    Value,
+)
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 

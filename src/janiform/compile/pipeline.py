@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from janiform.compile.emit import Emitter
-from janiform.compile.layout import Layout, lay_out
+from janiform.compile.layout import lay_out
 from janiform.compile.lower import lower, refuse_meaningless
 from janiform.compile.plan import Plan, plan
-from janiform.compile.precision import UNIT, Imprecise, output_error, set_errors
-from janiform.compile.result import Bound, Compiled, Place, Readout
-from janiform.compile.schedule import Schedule, schedule
+from janiform.compile.precision import UNIT, output_error, realize_all
+from janiform.compile.result import Bound, Compiled, Readout
+from janiform.compile.schedule import schedule
+from janiform.compile.units import Imprecise
 from janiform.errors import CompileError
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
@@ -52,9 +53,11 @@ def compile_program(
     for precision, tables in attempts:
         planned = plan(lowered, facts, tables=tables)
         scheduled = schedule(planned)
-        laid = lay_out(scheduled, reuse=layout == "reuse")
         try:
-            return _emit(program, signature, planned, scheduled, laid, precision, layout)
+            level_scale = realize_all(scheduled, signature.max_len, precision)
+            laid = lay_out(scheduled, reuse=layout == "reuse")
+            emitter = Emitter(scheduled, signature, laid, level_scale)
+            return _emit(program, planned, emitter, precision, layout)
         except Imprecise as e:
             refused = e
     last = attempts[-1][0]
@@ -62,18 +65,8 @@ def compile_program(
     raise CompileError(f"not exact in {last}: {refused}; {remedy}")
 
 
-def _emit(
-    program: Program,
-    signature: Signature,
-    planned: Plan,
-    scheduled: Schedule,
-    laid: Layout,
-    dtype: str,
-    layout: str,
-) -> Compiled:
-    outputs = list(planned.outputs.values())
-    emitter = Emitter(scheduled, signature, laid, leak=UNIT[dtype])
-    set_errors(emitter, dtype)
+def _emit(program: Program, planned: Plan, emitter: Emitter, dtype: str, layout: str) -> Compiled:
+    outputs, signature = list(planned.outputs.values()), emitter.signature
     error, margin = output_error(outputs, dtype)
     sizes = emitter.sizes(outputs)
     parameters = emitter.parameters(sizes)

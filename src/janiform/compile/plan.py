@@ -72,7 +72,9 @@ class Plan:
         table = self.facts.tables[n]
         if not table.variables:
             return Form({}, float(values[int(table.codes)]))
-        return self.variable_feature(table.variables[0], np.where(table.codes < 0, 0.0, values[np.maximum(table.codes, 0)]))
+        return self.variable_feature(
+            table.variables[0], np.where(table.codes < 0, 0.0, values[np.maximum(table.codes, 0)])
+        )
 
     def variable_feature(self, n: Sequence, values: np.ndarray) -> Form:
         """Return a form equal to ``values[code]`` of the variable ``n``."""
@@ -155,16 +157,28 @@ class Plan:
         defined = [v for v in values.values if v is not None]
         if n.reduce == "sum" and not self.facts.at_most_one[n.selector]:
             return False
-        return self.facts.at_most_one[n.selector] or not values.numeric or (len(defined) <= 1 and not values.undefined)
+        return (
+            self.facts.at_most_one[n.selector]
+            or not values.numeric
+            or (len(defined) <= 1 and not values.undefined)
+        )
 
     def split(self, n: Sequence) -> list[tuple[float, Sequence]] | None:
         """A count that fits in no single head, as a signed sum of counts that do."""
-        if not isinstance(n, Count) or isinstance(n.selector, Best) or self.conjunction(n.selector) is not None:
+        if (
+            not isinstance(n, Count)
+            or isinstance(n.selector, Best)
+            or self.conjunction(n.selector) is not None
+        ):
             return None
         s = n.selector
         match s:
             case Or(left=a, right=b):
-                parts: list[tuple[float, Sequence]] = [(1.0, Count(a)), (1.0, Count(b)), (-1.0, Count(And(a, b)))]
+                parts: list[tuple[float, Sequence]] = [
+                    (1.0, Count(a)),
+                    (1.0, Count(b)),
+                    (-1.0, Count(And(a, b))),
+                ]
             case Not(selector=a):
                 parts = [(1.0, Count(Select(EVERYTHING, Const(0), Const(0)))), (-1.0, Count(a))]
             case And(left=Or(left=a, right=b), right=c) | And(left=c, right=Or(left=a, right=b)):
@@ -243,7 +257,9 @@ class Plan:
         source = self.facts.domains[n.values]
         assert source.values is not None
         summed = n.reduce == "sum"
-        to = np.array([v.domain.codes[_code_key(x + 0 if summed and isinstance(x, bool) else x)] for x in source.values])
+        to = np.array(
+            [v.domain.codes[_code_key(x + 0 if summed and isinstance(x, bool) else x)] for x in source.values]
+        )
         offered = v.domain.codes.get(_code_key(n.default))
         for basis in v.basis:
             default = 0.0 if offered is None else float(basis[offered])
@@ -305,7 +321,11 @@ class Plan:
     def number_or_zero(self, n: Sequence) -> Form:
         """The number of ``n``, 0 where it is undefined."""
         domain = self.facts.domains[n]
-        return self.number(n) if domain.values is None or not domain.undefined else self.feature(n, domain.numbers())
+        return (
+            self.number(n)
+            if domain.values is None or not domain.undefined
+            else self.feature(n, domain.numbers())
+        )
 
     def is_defined(self, n: Sequence) -> Form:
         """1 where ``n`` is defined, else 0."""
@@ -377,13 +397,19 @@ class Plan:
         values = self.facts.domains[n.values]
         return min(0.0, values.low if values.values is None else float(values.numbers().min()))
 
-    def settle_joint(self, v: Variable, sources: tuple[Sequence, ...], codes: np.ndarray, fn: Fn | None) -> None:
+    def settle_joint(
+        self, v: Variable, sources: tuple[Sequence, ...], codes: np.ndarray, fn: Fn | None
+    ) -> None:
         """Find one coordinate for several variables, refining those that come as bare counts or means where need be."""
         domains = [self.facts.domains[s] for s in sources]
         fixed: list[np.ndarray | None] = []
         for s, d in zip(sources, domains, strict=True):
-            plain = self.is_raw(s) and not d.undefined and not (isinstance(s, Aggregate) and s.reduce == "sum")
-            fixed.append((1.0 / (d.numbers() + 1.0) if isinstance(s, Count) else d.numbers()) if plain else None)
+            plain = (
+                self.is_raw(s) and not d.undefined and not (isinstance(s, Aggregate) and s.reduce == "sum")
+            )
+            fixed.append(
+                (1.0 / (d.numbers() + 1.0) if isinstance(s, Count) else d.numbers()) if plain else None
+            )
         numbers = [np.where(d.holes(), np.nan, d.numbers()) if d.numeric else None for d in domains]
         inner = fn if fn is not None and v.node is not None and self.direct(v.node, sources) else None
         found = find(codes, fixed, numbers, inner)
@@ -440,7 +466,9 @@ class Plan:
             if g.table.all():
                 continue
             tabled = self.tables and (head.many or head.mode == "count")
-            score = factor(g.table, self.plain_numbers(g.keys), self.plain_numbers(g.queries), head.covered, tabled)
+            score = factor(
+                g.table, self.plain_numbers(g.keys), self.plain_numbers(g.queries), head.covered, tabled
+            )
             for k, q in zip(score.keys.T, score.queries.T, strict=True):
                 head.keys.append(self.side(g.keys, k))
                 head.queries.append(self.side(g.queries, q))
@@ -454,7 +482,9 @@ class Plan:
             head.queries.append(self.class_feature((s, "queries"), j.queries, j.query_class, q))
         head.lowest_level = 0.0
         self.raise_level(
-            head, score.level, lambda level: self.class_feature((s, "queries"), j.queries, j.query_class, level)
+            head,
+            score.level,
+            lambda level: self.class_feature((s, "queries"), j.queries, j.query_class, level),
         )
 
     def class_feature(
@@ -572,7 +602,10 @@ def _read(made: Plan, n: Sequence) -> Output:
         return Output("number", (made.number(n),), (), 0.0, False)
     if not domain.numeric or all(v is None for v in domain.values):
         size = len(domain.values)
-        logits = [Form({}, 0.5) if v is None else made.feature(n, np.eye(size)[i]) for i, v in enumerate(domain.values)]
+        logits = [
+            Form({}, 0.5) if v is None else made.feature(n, np.eye(size)[i])
+            for i, v in enumerate(domain.values)
+        ]
         return Output("category", tuple(logits), domain.values, 1.0, False)
     defined = sorted({float(v): v for v in reversed(domain.values) if v is not None}.items())
     numbers = np.array([x for x, _ in defined])
@@ -580,7 +613,9 @@ def _read(made: Plan, n: Sequence) -> Output:
     gap = float(np.diff(numbers).min()) if len(numbers) > 1 else 1.0
     if domain.undefined:
         if made.facts.variable(n) is n and isinstance(n, Aggregate) and n.reduce == "mean" and made.is_raw(n):
-            whole = 2.0 * made.facts.signature.max_len  # one selected value undefined takes 1 / n from the second column
+            whole = (
+                2.0 * made.facts.signature.max_len
+            )  # one selected value undefined takes 1 / n from the second column
             defined_ = Form({(made.raw(n), 1): whole}, 1.0 - whole)
             return Output("number", (made.number(n), defined_), values, min(gap, 1.0), False)
         level = float(np.floor(numbers[0])) - 1.0

@@ -11,15 +11,10 @@ import math
 
 import numpy as np
 
-from janiform.compile.emit import Emitter, bound, steps
 from janiform.compile.plan import Output
-from janiform.compile.variables import Form, Variable
-from janiform.errors import CompileError
-
-
-class Imprecise(CompileError):
-    """The bound exceeds what the program can bear at this precision."""
-
+from janiform.compile.schedule import Schedule
+from janiform.compile.units import Imprecise, dyadic, realize
+from janiform.compile.variables import Form, Variable, bound
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 """Half the distance from 1 to the next number."""
@@ -27,48 +22,73 @@ UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 def form_error(form: Form, unit: float) -> float:
     """Bound the error of a form as computed by a matrix product."""
-    inherited = sum(
-        abs(c) * float(np.abs(v.expand[j]) @ v.error) for (v, j), c in form.terms.items()
-    )
+    inherited = sum(abs(c) * float(np.abs(v.expand[j]) @ v.error) for (v, j), c in form.terms.items())
     coefficients = [c * float(x) for (v, j), c in form.terms.items() for x in v.expand[j] if x]
-    whole = inherited == 0 and all(_whole(c) for c in [*coefficients, form.const]) and bound(form) < 0.25 / unit
-    return inherited if whole and all(_whole_basis(v) for v in form.variables()) else (
-        inherited + (len(coefficients) + 2) * unit * bound(form)
-    )
+    whole = inherited == 0 and dyadic([*coefficients, form.const], unit) and bound(form) < 0.25 / unit
+    if whole and all(_whole_basis(v, unit) for v in form.variables()):
+        return 0.0
+    return inherited + (len(coefficients) + 2) * unit * bound(form)
 
 
-def _whole(x: float) -> bool:
-    """Whether a number is a multiple of 1/16, so that small sums of it are exact."""
-    return float(x * 16).is_integer()
+def _whole_basis(v: Variable, unit: float) -> bool:
+    return dyadic(v.basis, unit) and not v.error.any()
 
 
-def _whole_basis(v: Variable) -> bool:
-    return bool((v.basis * 16 == np.round(v.basis * 16)).all()) and not v.error.any()
+def realize_all(schedule: Schedule, max_len: int, dtype: str) -> float:
+    """Choose units and bound sizes and errors of every variable, in the order in which they are written.
 
-
-def set_errors(emitter: Emitter, dtype: str) -> None:
-    """Set the error of every variable, in the order in which they are written; raise Imprecise where a step can be missed."""
+    Returns the scale of one level of attention. Raises Imprecise where a value could be missed.
+    """
     unit = UNIT[dtype]
-    for v in emitter.schedule.variables:
+    scale = 2.0 * (math.log(max_len + 2) - math.log(unit))
+    for v in schedule.variables:
         match v.kind:
             case "token" | "position":
+                v.bos = np.zeros(len(v.basis))
                 v.error = np.abs(v.basis.astype(dtype).astype(float) - v.basis).max(1, initial=0.0)
             case "copy" | "raw":
-                _set_head_error(emitter, v, unit)
+                assert v.head is not None
+                v.bos = np.array([v.head.values[i][1] for i in v.head_columns])
+                v.bound = _size(v)
+                _set_head_error(v, scale, max_len, unit)
             case "product":
-                assert v.factors is not None
-                mean, gates, _ = v.factors
-                shut = max((form_error(g, unit) for _, g in gates), default=0.0)
-                largest = float(v.bound[0])
-                widest = max((w for w, _ in gates), default=0.0)
-                v.error = np.array([widest * form_error(mean, unit) + 4 * largest * (shut * len(gates) + 4 * unit)])
+                _set_product(v, unit)
             case "steps":
-                _set_step_error(v, unit)
+                assert v.coordinate is not None
+                noise = _noise(v, v.coordinate, unit)
+                v.units = realize(v.name, v.points, v.basis[:, v.codes], noise, unit)
+                v.bos, v.error = v.units.base, v.units.error
+        if v.kind != "product":
+            v.bound = _size(v)
+    return scale
 
 
-def _set_head_error(emitter: Emitter, v: Variable, unit: float) -> None:
+def _size(v: Variable) -> np.ndarray:
+    return np.maximum(np.abs(v.basis).max(1, initial=0.0), np.abs(v.bos))
+
+
+def _noise(v: Variable, coordinate: Form, unit: float) -> np.ndarray:
+    """Bound the error of a coordinate at each of its points; a bare count errs in proportion."""
+    if len(coordinate.terms) == 1 and not coordinate.const:
+        (raw, _), slope = next(iter(coordinate.terms.items()))
+        if raw.relative and slope == 1.0:
+            return np.abs(v.points) * (raw.relative + 4 * unit)
+    return np.full(len(v.points), form_error(coordinate, unit))
+
+
+def _set_product(v: Variable, unit: float) -> None:
+    assert v.factors is not None
+    mean, gates, lowest = v.factors
+    widest = max((w for w, _ in gates), default=0.0)
+    size = widest * (bound(mean) + abs(lowest))
+    shut = max((form_error(g, unit) for _, g in gates), default=0.0)
+    v.bos, v.bound = np.zeros(1), np.array([size])
+    v.error = np.array([widest * form_error(mean, unit) + 4 * size * (shut * len(gates) + 4 * unit)])
+
+
+def _set_head_error(v: Variable, scale: float, max_len: int, unit: float) -> None:
     assert v.head is not None
-    head, scale = v.head, emitter.level_scale
+    head = v.head
     wobble, whole, size = 0.0, True, 0.0
     for q, k in zip(head.queries, head.keys, strict=True):
         eq, ek = form_error(q, unit), form_error(k, unit)
@@ -81,7 +101,7 @@ def _set_head_error(emitter: Emitter, v: Variable, unit: float) -> None:
     if not whole or 4 * size > 0.25 / unit:
         wobble += (len(head.queries) + 3) * unit * size
     wobble *= 2.0 * scale
-    leak = (emitter.signature.max_len + 1) * math.exp(min(0.0, -scale / 2 + 2 * wobble))
+    leak = (max_len + 1) * math.exp(min(0.0, -scale / 2 + 2 * wobble))
     unequal = math.expm1(min(2 * wobble, 1.0)) if head.many or head.mode == "count" else 0.0
     relative = leak + unequal + 8 * unit
     if leak > 1e-3:
@@ -91,32 +111,12 @@ def _set_head_error(emitter: Emitter, v: Variable, unit: float) -> None:
         v.error = np.array([relative])
     else:
         forms = [head.values[i][0] for i in v.head_columns]
-        v.error = np.array([form_error(f, unit) + 2 * max(bound(f), b) * relative for f, b in zip(forms, v.bound, strict=True)])
-
-
-def _set_step_error(v: Variable, unit: float) -> None:
-    assert v.coordinate is not None
-    s = steps(v)
-    noise = form_error(v.coordinate, unit)
-    exact = noise == 0.0
-    points = np.abs(v.points)
-    errors = np.full(len(points), noise)
-    if len(v.coordinate.terms) == 1:
-        (raw, _), slope = next(iter(v.coordinate.terms.items()))
-        if raw.relative and slope == 1.0 and not v.coordinate.const:
-            errors = points * (raw.relative + 4 * unit)
-    worst = np.maximum(errors[s.at], errors[s.at + 1]) if s.at.size else np.zeros(0)
-    if (worst >= s.gaps / 4).any():
-        i = int((worst / s.gaps).argmax())
-        raise Imprecise(
-            f"{v.name} must tell {v.points[s.at[i]]:.6g} from {v.points[s.at[i] + 1]:.6g}, and errs by up to {worst[i]:.2g}"
+        v.error = np.array(
+            [
+                form_error(f, unit) + 2 * max(bound(f), b) * relative
+                for f, b in zip(forms, v.bound, strict=True)
+            ]
         )
-    if exact and all(map(_whole, (*v.points, *s.offset, *s.out.ravel(), *s.base, *s.slope))):
-        v.error = np.zeros(len(v.basis))
-        return
-    ends = v.points[[0, -1]]  # a sum of rectified lines is convex, so it is largest at an end
-    active = np.maximum(0.0, np.outer(ends, s.slope) + s.offset)
-    v.error = 4 * unit * (active @ np.abs(s.out)).max(0, initial=0.0) + 2 * unit * v.bound
 
 
 def output_error(outputs: list[Output], dtype: str) -> tuple[float, float]:
@@ -131,7 +131,9 @@ def output_error(outputs: list[Output], dtype: str) -> tuple[float, float]:
                 reach = max(abs(n - out.middle) for n in out.numbers)
                 error += 8 * unit * (reach * reach + 1.0) / out.gap
             if error >= margin:
-                raise Imprecise(f"an output errs by up to {error:.2g}, and its values lie {out.gap:.2g} apart")
+                raise Imprecise(
+                    f"an output errs by up to {error:.2g}, and its values lie {out.gap:.2g} apart"
+                )
             if error / margin >= worst[0] / worst[1]:
                 worst = (error, margin)
     return worst

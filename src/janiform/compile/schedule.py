@@ -13,6 +13,7 @@ from janiform.compile.attention import Head
 from janiform.compile.plan import Plan
 from janiform.compile.variables import Variable
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadRun:
     """A head at a slot, with the variables it writes there."""
@@ -54,7 +55,9 @@ def schedule(plan: Plan) -> Schedule:
             for source in form.variables():
                 last_read[source] = end
     return Schedule(
-        ordered, tuple(HeadRun(h, s, tuple(vs)) for (h, s), vs in sorted(runs.items(), key=lambda r: r[0][1])), n_layers,
+        ordered,
+        tuple(HeadRun(h, s, tuple(vs)) for (h, s), vs in sorted(runs.items(), key=lambda r: r[0][1])),
+        n_layers,
         last_read,
     )
 

@@ -70,7 +70,9 @@ def _atom(facts: Facts, s: Select) -> Group:
         view = facts.tables[n]
         codes = view.codes.ravel()
         table = np.where(
-            np.expand_dims(codes == IMPOSSIBLE, 1 - axis), False, np.take(table, np.maximum(codes, 0), axis=axis)
+            np.expand_dims(codes == IMPOSSIBLE, 1 - axis),
+            False,
+            np.take(table, np.maximum(codes, 0), axis=axis),
         )
         sides.append(view.variables[0] if view.variables else None)
     return Group(sides[0], sides[1], table)
@@ -81,7 +83,9 @@ def _merge(groups: list[Group], combine: Callable[[np.ndarray, np.ndarray], np.n
     merged: list[Group] = []
     for g in sorted(groups, key=lambda g: (g.keys is None) + (g.queries is None)):
         for i, h in enumerate(merged):
-            if (g.keys in (h.keys, None) or h.keys is None) and (g.queries in (h.queries, None) or h.queries is None):
+            if (g.keys in (h.keys, None) or h.keys is None) and (
+                g.queries in (h.queries, None) or h.queries is None
+            ):
                 merged[i] = Group(h.keys or g.keys, h.queries or g.queries, combine(h.table, g.table))
                 break
         else:
@@ -130,7 +134,10 @@ def joint(facts: Facts, s: Selector) -> Joint:
             f"a selector combined with 'or' looks at {k_cells:,} x {q_cells:,} combinations of key and query values, more "
             f"than {MAX_JOINT:,}; count or aggregate its parts apart, or use a smaller vocabulary or maximum length"
         )
-    k_where, q_where = np.indices(k_shape).reshape(len(keys), -1), np.indices(q_shape).reshape(len(queries), -1)
+    k_where, q_where = (
+        np.indices(k_shape).reshape(len(keys), -1),
+        np.indices(q_shape).reshape(len(queries), -1),
+    )
 
     def evaluate(t: Selector) -> np.ndarray:
         match t:
@@ -151,7 +158,11 @@ def joint(facts: Facts, s: Selector) -> Joint:
     rows, key_class = np.unique(full, axis=0, return_inverse=True)
     table, query_class = np.unique(rows, axis=1, return_inverse=True)
     return Joint(
-        tuple(keys), key_class.reshape(k_shape), tuple(queries), query_class.reshape(q_shape), table.astype(bool)
+        tuple(keys),
+        key_class.reshape(k_shape),
+        tuple(queries),
+        query_class.reshape(q_shape),
+        table.astype(bool),
     )
 
 

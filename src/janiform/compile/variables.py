@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from janiform.compile.units import Units
 from janiform.ir.domains import Domain
 from janiform.ir.nodes import Sequence
 
@@ -72,6 +73,7 @@ class Variable:
     points: np.ndarray = field(default_factory=lambda: np.zeros(0))
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     factors: tuple[Form, list[tuple[float, Form]], float] | None = None
+    units: Units = field(default_factory=Units.none)
     # what it holds
     bos: np.ndarray = field(default_factory=lambda: np.zeros(0))
     bound: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -138,3 +140,15 @@ def _label(name: str, column: np.ndarray, domain: Domain) -> str:
     if domain.numeric and np.array_equal(column, domain.numbers() ** 2):
         return f"{name}^2"
     return f"f({name})"
+
+
+def bound(form: Form) -> float:
+    """A bound on the size of a form, at whatever position."""
+    return abs(form.const) + sum(
+        abs(c) * float(np.abs(v.expand[j]) @ v.bound) for (v, j), c in form.terms.items()
+    )
+
+
+def at_bos(form: Form) -> float:
+    """The value of a form at BOS."""
+    return form.const + sum(c * float(v.expand[j] @ v.bos) for (v, j), c in form.terms.items())

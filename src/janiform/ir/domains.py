@@ -225,7 +225,9 @@ def _infer_map(facts: Facts, n: Map) -> None:
     for a in n.args:
         table = facts.tables[a]
         axes = [variables.index(v) for v in table.variables]
-        expanded = table.codes.reshape([len(facts.domains[variables[i]]) if i in axes else 1 for i in range(len(shape))])
+        expanded = table.codes.reshape(
+            [len(facts.domains[variables[i]]) if i in axes else 1 for i in range(len(shape))]
+        )
         columns.append(np.broadcast_to(expanded, shape).ravel())
         possible = possible & (columns[-1] != IMPOSSIBLE)
     where = np.flatnonzero(possible)
@@ -302,7 +304,11 @@ def _aggregate_domain(facts: Facts, n: Aggregate) -> Domain:
     if single:
         return domain_of([*(canonical(v + 0 if isinstance(v, bool) else v) for v in defined), *extra])
     numbers = sorted({float(v) for v in defined})
-    reachable = _means(numbers, facts.signature.max_len) if n.reduce == "mean" else _sums(numbers, facts.signature.max_len)
+    reachable = (
+        _means(numbers, facts.signature.max_len)
+        if n.reduce == "mean"
+        else _sums(numbers, facts.signature.max_len)
+    )
     if reachable is None:
         scale = facts.signature.max_len if n.reduce == "sum" else 1
         return Domain(None, min(0.0, numbers[0] * scale) if scale > 1 else numbers[0], numbers[-1] * scale)
@@ -342,7 +348,9 @@ def _means(numbers: list[float], count: int) -> list[float] | None:
     means: set[float] = set()
     for n in range(1, count + 1):
         if len(numbers) == 2:
-            means.update((((n - j) * low + j * high) * step.numerator / step.denominator) / n for j in range(n + 1))
+            means.update(
+                (((n - j) * low + j * high) * step.numerator / step.denominator) / n for j in range(n + 1)
+            )
         else:
             means.update((k * step.numerator / step.denominator) / n for k in range(n * low, n * high + 1))
         if len(means) > MAX_CELLS:
@@ -423,7 +431,9 @@ def _select_facts(facts: Facts, s: Select) -> tuple[bool, bool]:
 def _selects_itself(facts: Facts, s: Selector) -> bool:
     """Whether every query surely selects its own position."""
     match s:
-        case Select(keys=k, queries=q) if k is q and facts.domains[k].values is not None and not facts.domains[k].undefined:
+        case Select(keys=k, queries=q) if (
+            k is q and facts.domains[k].values is not None and not facts.domains[k].undefined
+        ):
             return bool(np.diagonal(predicate_table(facts, s)).all())
         case And(left=a, right=b):
             return _selects_itself(facts, a) and _selects_itself(facts, b)

@@ -57,7 +57,9 @@ class Run:
     [['a', 'b'], ['c']]
     """
 
-    def __init__(self, inputs: Iterable[Sized[Value]], *, causal: bool = False, program: Program | None = None) -> None:
+    def __init__(
+        self, inputs: Iterable[Sized[Value]], *, causal: bool = False, program: Program | None = None
+    ) -> None:
         self.inputs = [list(x) for x in inputs]
         self.causal = causal
         self.program = program
@@ -165,7 +167,11 @@ class Run:
             return self._extreme(n, chosen, source)
         widths = _widths(chosen)
         defined = np.array([v is not None for v in source.values])
-        holes = _reduce(chosen, (~defined)[source.codes].astype(float)) if not defined.all() else np.zeros(widths.shape)
+        holes = (
+            _reduce(chosen, (~defined)[source.codes].astype(float))
+            if not defined.all()
+            else np.zeros(widths.shape)
+        )
         first = np.take_along_axis(source.codes, chosen.argmax(2), 1) if self.width else source.codes
         own = np.array([float(v) if isinstance(v, int | float) else 0.0 for v in source.values])
         some = (widths > 0) & (holes == 0) & self.valid
@@ -178,12 +184,16 @@ class Run:
         if several.any() and strings.any():
             mixed = several & (_reduce(chosen, strings[source.codes].astype(float)) > 0)
             if mixed.any():
-                raise self._meaningless(n, f"the {n.reduce} of different values that are not numbers has no meaning", mixed)
+                raise self._meaningless(
+                    n, f"the {n.reduce} of different values that are not numbers has no meaning", mixed
+                )
         values: list[Value] = [*source.values, canonical(n.default), None]
         codes = np.where(widths == 0, len(values) - 2, np.where(holes > 0, len(values) - 1, first))
         if several.any():
             total = _reduce(chosen, own[source.codes])[several]
-            found, where = np.unique(total / widths[several] if n.reduce == "mean" else total, return_inverse=True)
+            found, where = np.unique(
+                total / widths[several] if n.reduce == "mean" else total, return_inverse=True
+            )
             codes[several] = len(values) + where
             values += [canonical(x) for x in found.tolist()]
         return self._tidy(codes, values)
@@ -272,7 +282,9 @@ class Run:
             case "rightmost":
                 badness = np.broadcast_to(-index, chosen.shape)
             case "closest":
-                badness = np.broadcast_to(2 * np.abs(index[:, None] - index) + (index > index[:, None]), chosen.shape)
+                badness = np.broadcast_to(
+                    2 * np.abs(index[:, None] - index) + (index > index[:, None]), chosen.shape
+                )
             case _:
                 badness = self._scored(s)
         worst = np.iinfo(np.int64).max
@@ -332,7 +344,11 @@ def _reduce(chosen: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def evaluate(
-    program: Program, inputs: Iterable[Sized[Value]], *, causal: bool = False, signature: Signature | None = None
+    program: Program,
+    inputs: Iterable[Sized[Value]],
+    *,
+    causal: bool = False,
+    signature: Signature | None = None,
 ) -> dict[str, list[list[Value]]]:
     """Run a program on inputs of any lengths and return each output's values.
 
