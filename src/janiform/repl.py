@@ -34,6 +34,7 @@ set example "abc"            the running example; also a list, as in set example
 show example                 what it is
 examples on | off            whether statements show their value on it
 causal on | off              whether a position sees only what is before it
+empty 0 | undefined          what aggregate gives where nothing is selected (the published REPL: 0)
 draw(x, "abc");              every step of x, layer by layer
 text x                       x as a program of its own
 functions                    the functions that can be called
@@ -43,6 +44,7 @@ COMMAND = re.compile(
     r"\s*(?:(?P<help>help|\?)|(?P<quit>(?:quit|exit)(?:\(\))?)|(?P<functions>functions)"
     r"|set\s+(?:(?:s-op|selector)\s+)?example\s+(?P<set>.+)|(?P<show>show\s+(?:(?:s-op|selector)\s+)?example)"
     r"|(?P<which>(?:s-op|selector)\s+)?examples\s+(?P<examples>on|off)|causal\s+(?P<causal>on|off)"
+    r"|empty\s+(?P<empty>0|undefined)"
     r"|full\s+seq\s+display\s+(?P<full>on|off)|text\s+(?P<text>\w+))\s*;?\s*(?:#.*)?\Z",
     re.DOTALL,
 )
@@ -139,6 +141,8 @@ class Repl:
             self.shown |= dict.fromkeys(kinds, given["examples"] == "on")
         elif given["causal"]:
             self.causal = given["causal"] == "on"
+        elif given["empty"]:
+            self.interpreter.empty = 0 if given["empty"] == "0" else None
         elif given["text"]:
             value = self._evaluate(given["text"])
             if not isinstance(value, Sequence):
@@ -166,11 +170,9 @@ class Repl:
         if isinstance(statement, Loop):
             return ""
         if isinstance(statement, Write):
-            for tree, (name, value) in zip(statement.values, bound, strict=True):
+            for tree, (_, value) in zip(statement.values, bound, strict=True):
                 if isinstance(tree, Call) and isinstance(tree.target, Name) and tree.target.id == "draw":
                     return self._draw(value)
-                if name is None and not isinstance(value, Applied):
-                    self.interpreter.scope.names["out"] = value
         examples = not isinstance(statement, Load)
         return "\n".join(self._named(name or "out", value, examples) for name, value in bound)
 

@@ -119,7 +119,11 @@ FORMS = {
     "l = [a + b for a, b in zip([1, 2], [3, 4])] + [7]; x = l[2] + len(l) + l[0];": [14] * 5,
     "x = [];  y = len(x) + len([[1], 2]);": [2] * 5,
     '"""A docstring; "quoted" too.""" x = indices; # and a comment': [0, 1, 2, 3, 4],
+    "x = " + "(" * 5000 + "indices" + ")" * 5000 + ";": [0, 1, 2, 3, 4],
+    "x = " + "(1 + " * 100 + "indices" + ")" * 100 + ";": [100, 101, 102, 103, 104],
+    "x = map(" + "(1 + " * 98 + "indices" + ")" * 98 + ");": [98, 99, 100, 101, 102],
     "x = indices;;": [0, 1, 2, 3, 4],
+    "indices + 1; x = out * 2;": [2, 4, 6, 8, 10],
     'x = "a\\"b\\\\\\n\\u00e9";': ['a"b\\\né'] * 5,
     "x = 1.5e1 + .5 + 2.;": [17.5] * 5,
     "set example [1, 2]\nexamples off\nx = indices;\nfull seq display on": [0, 1, 2, 3, 4],
@@ -145,7 +149,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("text", FORMS)
+@pytest.mark.parametrize("text", FORMS, ids=lambda text: text[:40])
 def test_every_form_has_its_value(text):
     """One line of the table is one form of the language."""
     found = values(text)
@@ -224,6 +228,13 @@ def test_load_runs_a_file_of_the_folder_and_of_no_other(tmp_path):
         with pytest.raises(ParseError, match=said):
             parse(text, filename=main)
     assert values('load "any"; y = z;', load=lambda path: f'z = "{path}";') == ["any"] * 5
+
+
+def test_what_an_empty_selection_gives_can_be_told():
+    """Undefined, unless a default is written or the text is read the published REPL's way."""
+    text = "def f(x) { return aggregate(select(indices, indices, <), x); } x, y = f(indices), shift(indices, 1, 9);"
+    assert values(text, "abc") == {"x": [None, 0, 0.5], "y": [9, 0, 1]}
+    assert values(text, "abc", empty=0) == {"x": [0, 0, 0.5], "y": [9, 0, 1]}
 
 
 FAULTS = {
@@ -318,7 +329,9 @@ ENDLESS = {
     "x = [1]; for i in range(100) { x = x + x; }": "too long|steps",
     "x = [1]; for i in range(100) { x = [x, x]; }": "computes no sequence",
     "x = " + "9" * 5000 + ";": "too long",
-    "x = " + "(" * 5000 + "1" + ")" * 5000 + ";": "nested more than",
+    "x = " + "(1 + " * 5000 + "1" + ")" * 5000 + ";": "nested more than",
+    "x = map(indices" + " + 1" * 200 + ");": "formula is larger",
+    "def f(x) { return x + x; } x = select(1, 1, " + "f(" * 20 + "key" + ")" * 20 + ");": "formula is larger",
     "x = " + "-" * 5000 + "indices;": "nested more than",
     "x = " + "[" * 5000: "ends too early",
     "x = " + "not " * 5000 + "indices;": "nested more than",

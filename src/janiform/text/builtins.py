@@ -25,6 +25,7 @@ from janiform.text.values import (
 if TYPE_CHECKING:
     from janiform.text.interpret import Interpreter
 
+MISSING = object()
 WORDS = {"and": "all_of", "or": "any_of"}
 """Operations that take any number of operands, by the name under which they are called."""
 
@@ -78,12 +79,13 @@ def _default(value: Any) -> Value:
 
 
 def _aggregate(fixed: str | None) -> Callable[..., Any]:
-    def run(_: Interpreter, sel: Any, seq: Any, default: Any = None, reduce: Any = "mean") -> Sequence:
+    def run(it: Interpreter, sel: Any, seq: Any, default: Any = MISSING, reduce: Any = "mean") -> Sequence:
         rule = fixed or reduce
         if rule not in ("mean", "sum", "min", "max"):
             raise Fault(f"unknown reduction {rule!r}: mean, sum, min or max")
-        s = selector(sel, "the first argument of aggregate")
-        return Aggregate(s, sequence(seq, "the values of aggregate"), _default(default), rule)  # type: ignore[arg-type]
+        s, values = selector(sel, "the first argument of aggregate"), sequence(seq, "the values of aggregate")
+        other = _default(it.empty if default is MISSING else default)
+        return Aggregate(s, values, other, rule)  # type: ignore[arg-type]
 
     return run
 

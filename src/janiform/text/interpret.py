@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from janiform.errors import ParseError
-from janiform.ir.nodes import Node, Selector, Sequence
+from janiform.ir.nodes import Node, Selector, Sequence, Value
 from janiform.ir.program import Span
 from janiform.text import calls, operators
 from janiform.text import trees as tree
@@ -32,8 +32,8 @@ from janiform.text.values import (
     suggestion,
 )
 
-MAX_STEPS = 200_000
-MAX_NESTING = 120
+MAX_STEPS = 400_000
+MAX_NESTING = 130
 Bindings = list[tuple[str | None, Any]]
 
 
@@ -42,6 +42,7 @@ class Interpreter:
 
     def __init__(self, text: str, scope: Scope, load: Callable[[str], str] | None = None) -> None:
         self.text, self.scope, self.load = text, scope, load
+        self.empty: Value = None
         self.spans: dict[Node, Span] = {}
         self.names: dict[Node, str] = {}
         self.local_names: dict[Node, str] = {}
@@ -74,7 +75,9 @@ class Interpreter:
             case tree.Assign(targets=targets, values=trees):
                 return self._assign(targets, [self.value(t) for t in trees], statement.at)
             case tree.Write(values=trees):
-                return [(t.id if isinstance(t, tree.Name) else None, self.value(t)) for t in trees]
+                written = [(t.id if isinstance(t, tree.Name) else None, self.value(t)) for t in trees]
+                self.scope.names["out"] = written[-1][1]
+                return written
             case tree.Define(name=name, parameters=parameters, body=body):
                 return [
                     self._bind(name, Function(name, parameters, body, self.scope, self.text), statement.at)
@@ -128,7 +131,7 @@ class Interpreter:
             self.text, self._loading, self.site = text, (*self._loading, path), self.site or at
             for s in syntax(text):
                 self.execute(s)
-            loaded = {n: v for n, v in self.scope.names.items() if not n.startswith("_")}
+            loaded = {n: v for n, v in self.scope.names.items() if not n.startswith("_") and n != "out"}
         except (Fault, ParseError) as e:
             line = e.at.line if isinstance(e, Fault) and e.at else getattr(e, "line", 0)
             raise Fault(f"in {path!r}, line {line}: {e.message}", at) from None
@@ -141,6 +144,10 @@ class Interpreter:
 
     def value(self, t: Tree) -> Any:
         """Evaluate an expression."""
+        if isinstance(t, tree.Group):
+            t = t.inside
+        if isinstance(t, tree.Literal):
+            return t.value
         self.spend()
         self._nesting += 1
         if self._nesting > MAX_NESTING:
@@ -160,10 +167,6 @@ class Interpreter:
         match t:
             case tree.Name(id=name):
                 return self.look_up(name)
-            case tree.Literal(value=value):
-                return value
-            case tree.Group(inside=inside):
-                return self.value(inside)
             case tree.Chain():
                 return self._chain(t)
             case tree.Unary(op=op, operand=operand):
@@ -178,6 +181,7 @@ class Interpreter:
                 self.spend(len(items))
                 return tuple(map(self.value, items)) if as_key else [self.value(i) for i in items]
             case tree.Pairs(pairs=pairs):
+                self.spend(len(pairs))
                 return Table.of((self.value(k), self.value(v)) for k, v in pairs)
             case tree.Comprehension():
                 return self._comprehension(t)

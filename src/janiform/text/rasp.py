@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from janiform.errors import ParseError
-from janiform.ir.nodes import Const, Node, Sequence, walk
+from janiform.ir.nodes import Const, Node, Sequence, Value, walk
 from janiform.ir.program import Program
 from janiform.text.interpret import Bindings, Interpreter
 from janiform.text.prelude import library
@@ -30,6 +30,7 @@ def parse(
     outputs: Iterable[str] | None = None,
     filename: str | Path | None = None,
     load: Callable[[str], str] | None = None,
+    empty: Value = None,
 ) -> Program:
     """Parse RASP text into a program.
 
@@ -37,9 +38,11 @@ def parse(
     dict_keys(['reverse'])
 
     The outputs are the sequences that the last statement to make any assigns or writes, or those named in ``outputs``.
-    ``load "x";`` looks beside ``filename`` and in the library, or calls ``load``. Raises ``ParseError``.
+    ``load "x";`` looks beside ``filename`` and in the library, or calls ``load``. An ``aggregate`` without a default gives
+    ``empty`` where nothing is selected: undefined, unless told 0, which is the published REPL's way. Raises ``ParseError``.
     """
     interpreter = Interpreter(text, Scope(library()), load or Folders.beside(filename))
+    interpreter.empty = empty
     last: Bindings = []
     statements = syntax(text)
     for statement in statements:

@@ -286,7 +286,7 @@ class _Builder(Transformer_NonRecursive):  # type: ignore[type-arg]
         return Literal(_at(meta), _unquote(token))
 
     def group(self, meta: Any, inside: Any) -> Any:
-        return Group(_at(meta), inside)
+        return inside if isinstance(inside, Group) else Group(_at(meta), inside)
 
     def row(self, meta: Any, first: Any, rest: Any) -> Any:
         return Items(_at(meta), (first, *(rest or ())), True)

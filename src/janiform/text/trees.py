@@ -10,7 +10,7 @@ from janiform.ir.nodes import Value
 from janiform.ir.program import Span
 
 T = TypeVar("T")
-MAX_DEPTH = 60
+MAX_DEPTH = 110
 
 
 class Fault(Exception):
@@ -32,7 +32,7 @@ class Tree:
         deepest = max((t.depth for t in self.below()), default=0)
         if deepest >= MAX_DEPTH:
             raise Fault(f"nested more than {MAX_DEPTH} deep; give parts of it names", self.at)
-        object.__setattr__(self, "depth", deepest + 1)
+        object.__setattr__(self, "depth", deepest + (not isinstance(self, Group)))
 
     def below(self) -> Sequence[Tree]:
         """The trees directly inside this one."""
@@ -64,6 +64,8 @@ class Operator(Tree):
 
 @tree
 class Group(Tree):
+    """Parentheses, however many."""
+
     inside: Tree
 
     def below(self) -> Sequence[Tree]:

@@ -18,14 +18,24 @@ from janiform.text.trees import Fault, Tree
 
 MAX_LIST = 100_000
 MAX_STRING = 10_000
+MAX_FORMULA_DEPTH = 100
+MAX_FORMULA_SIZE = 10_000
 LARGEST = 10**300
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A function under construction."""
+    """A function under construction, with the size and depth of its expression written out."""
 
     fn: Fn
+    size: int = 1
+    depth: int = 1
+
+    def __post_init__(self) -> None:
+        if self.depth > MAX_FORMULA_DEPTH or self.size > MAX_FORMULA_SIZE:
+            raise Fault(
+                f"the formula is larger than {MAX_FORMULA_SIZE} parts or {MAX_FORMULA_DEPTH} levels; use several maps"
+            )
 
 
 class Table(dict[Any, tuple[Any, Any]]):
@@ -160,10 +170,12 @@ def elementwise(
     formulas = growing or any(isinstance(x, Formula) for x in operands)
     args: list[Sequence] = [] if gather is None else gather
     parts: list[Fn] = []
+    size, depth = 1, 1
     for x in operands:
         match x:
             case Formula(fn=fn):
                 parts.append(fn)
+                size, depth = size + x.size, max(depth, x.depth + 1)
             case Sequence():
                 if formulas and gather is None:
                     raise Fault(
@@ -179,7 +191,7 @@ def elementwise(
     try:
         fn = build(tuple(parts))
         if formulas:
-            return Formula(fn)
+            return Formula(fn, size + len(parts), depth)
         return Map(fn, tuple(args)) if args else checked(fn())
     except (FunctionError, ProgramError) as e:
         raise Fault(str(e)) from None
