@@ -34,6 +34,12 @@ class Coordinate:
         """How many steps the table needs."""
         return int((self.codes[1:] != self.codes[:-1]).sum())
 
+    @property
+    def strain(self) -> float:
+        """How many times the least gap between results that must be told apart fits into the whole range."""
+        gaps = np.diff(self.points)[self.codes[1:] != self.codes[:-1]]
+        return float(np.ptp(self.points) / gaps.min()) if gaps.size else 0.0
+
 
 def find(
     codes: np.ndarray, fixed: list[np.ndarray | None], numbers: list[np.ndarray | None], fn: Fn | None

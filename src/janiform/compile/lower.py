@@ -10,7 +10,7 @@ import random
 
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
-from janiform.ir.functions import Apply, Arg, Lit
+from janiform.ir.functions import Apply, Arg, Lit, affine
 from janiform.ir.nodes import (
     Aggregate,
     And,
@@ -77,7 +77,25 @@ def holes_apart(n: Node, facts: Facts) -> Node:
     return Map(keep, (Aggregate(whole, n.values, n.default), holes))
 
 
-REWRITES = (count_of_best, best_inside)
+def mean_of_linear(n: Node) -> Node:
+    """A linear function of means under one selector is the mean of that function: fewer different values, one head."""
+    if not isinstance(n, Map) or len(n.args) < 2 or affine(n.fn, len(n.args)) is None:
+        return n
+    means = [a for a in n.args if isinstance(a, Aggregate) and a.reduce == "mean" and _surely_numeric(a.values)]
+    if len(means) < len(n.args) or len({a.selector for a in means}) > 1:
+        return n
+    default = n.fn(*(a.default for a in means))
+    return Aggregate(means[0].selector, Map(n.fn, tuple(a.values for a in means)), default)
+
+
+def _surely_numeric(n: Node) -> bool:
+    """Whether a node's form alone says that its defined values are numbers or booleans."""
+    if isinstance(n, Map) and isinstance(n.fn, Apply):
+        return n.fn.op not in ("if", "min", "max", "str", "+")
+    return isinstance(n, Count | Indices)
+
+
+REWRITES = (count_of_best, best_inside, mean_of_linear)
 
 
 def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:

@@ -47,6 +47,9 @@ from janiform.ir.program import Program
 MAX_COLUMNS = 2_048
 """The widest a single variable may become."""
 
+MAX_STRAIN = 400.0
+"""Counts and means are read again through steps of their own before they are combined on a finer coordinate than this."""
+
 EVERYTHING = Lit(True)
 
 
@@ -413,7 +416,7 @@ class Plan:
         numbers = [np.where(d.holes(), np.nan, d.numbers()) if d.numeric else None for d in domains]
         inner = fn if fn is not None and v.node is not None and self.direct(v.node, sources) else None
         found = find(codes, fixed, numbers, inner)
-        if found is None:
+        if found is None or (found.strain > MAX_STRAIN and any(f is not None for f in fixed)):
             fixed = [None] * len(sources)
             found = find(codes, fixed, numbers, inner)
         assert found is not None
@@ -465,9 +468,8 @@ class Plan:
         for g in groups:
             if g.table.all():
                 continue
-            tabled = self.tables and (head.many or head.mode == "count")
             score = factor(
-                g.table, self.plain_numbers(g.keys), self.plain_numbers(g.queries), head.covered, tabled
+                g.table, self.plain_numbers(g.keys), self.plain_numbers(g.queries), head.covered, self.tables
             )
             for k, q in zip(score.keys.T, score.queries.T, strict=True):
                 head.keys.append(self.side(g.keys, k))
@@ -476,7 +478,7 @@ class Plan:
 
     def score_joint(self, head: Head, j: Joint, s: Selector) -> None:
         """Set a head's scores from a table over joint variables."""
-        score = factor(j.table, None, None, head.covered, self.tables and (head.many or head.mode == "count"))
+        score = factor(j.table, None, None, head.covered, self.tables)
         for k, q in zip(score.keys.T, score.queries.T, strict=True):
             head.keys.append(self.class_feature((s, "keys"), j.keys, j.key_class, k))
             head.queries.append(self.class_feature((s, "queries"), j.queries, j.query_class, q))
@@ -585,8 +587,7 @@ class Plan:
 def plan(program: Program, facts: Facts, *, tables: bool = False) -> Plan:
     """Plan every output of a lowered program and settle all that it needs.
 
-    ``tables`` writes equality of keys and queries one-hot where weights must be equal: wider, but errors do not grow with
-    the size of the numbers.
+    ``tables`` writes equality of keys and queries one-hot: wider, but errors do not grow with the size of the numbers.
     """
     made = Plan(facts, program, tables=tables)
     for name, n in program.outputs.items():

@@ -17,7 +17,7 @@ import numpy as np
 
 from janiform.errors import CompileError, FunctionError
 from janiform.ir.evaluate import Run
-from janiform.ir.functions import Fn, affine, canonical, identity, is_number, order, same
+from janiform.ir.functions import Fn, Lit, affine, canonical, identity, is_number, order, same
 from janiform.ir.nodes import (
     Aggregate,
     And,
@@ -127,6 +127,7 @@ class Facts:
     suspects: set[Node] = field(default_factory=set)
     grid: dict[Sequence, np.ndarray] = field(default_factory=dict)
     joint: dict[Sequence, Table] = field(default_factory=dict)
+    predicates: dict[Select, np.ndarray] = field(default_factory=dict)
     run: Run | None = None
 
     def variable(self, n: Sequence) -> Sequence | None:
@@ -206,14 +207,16 @@ def _infer_map(facts: Facts, n: Map) -> None:
         for v in facts.tables[a].variables:
             if v not in variables:
                 variables.append(v)
-    for v in variables:
-        if facts.domains[v].values is None:
-            low, high = _interval(n.fn, [facts.domains[a] for a in n.args])
-            facts.domains[n] = Domain(None, low, high)
-            facts.tables[n] = Table((n,), np.zeros(0, np.int32))
-            return
-    shape = tuple(len(facts.domains[v]) for v in variables)
+    shape = tuple(0 if facts.domains[v].values is None else len(facts.domains[v]) for v in variables)
     cells = math.prod(shape)
+    if cells > MAX_CELLS and n in facts.grid:
+        _infer_place(facts, n)
+        return
+    if 0 in shape or (cells > MAX_CELLS and affine(n.fn, len(n.args)) is not None):
+        low, high = _interval(n.fn, [facts.domains[a] for a in n.args])
+        facts.domains[n] = Domain(None, low, high)
+        facts.tables[n] = Table((n,), np.zeros(0, np.int32))
+        return
     if cells > MAX_CELLS:
         sizes = " x ".join(map(str, shape))
         raise CompileError(
@@ -251,6 +254,20 @@ def _infer_map(facts: Facts, n: Map) -> None:
         facts.joint[n] = table
     else:
         facts.tables[n] = table
+
+
+def _infer_place(facts: Facts, n: Map) -> None:
+    """Write a positional map over too many combinations as what it is: a function of length and index."""
+    length, where = Count(Select(Lit(True), Const(0), Const(0))), Indices()
+    facts.add(length, where)
+    variables = (where,) if facts.signature.causal else (length, where)
+    codes = np.full([len(facts.domains[v]) for v in variables], IMPOSSIBLE, np.int32)
+    codes[tuple(facts.grid[v] for v in variables)] = facts.grid[n]
+    if len(variables) > 1:
+        facts.joint[n] = Table(variables, codes)
+        facts.tables[n] = Table((n,), np.arange(len(facts.domains[n]), dtype=np.int32))
+    else:
+        facts.tables[n] = Table(variables, codes)
 
 
 def _possible(facts: Facts, variables: list[Sequence], shape: tuple[int, ...]) -> np.ndarray:
@@ -396,6 +413,8 @@ def _infer_selector(facts: Facts, s: Selector) -> None:
 
 def predicate_table(facts: Facts, s: Select) -> np.ndarray:
     """The predicate over (code of the key, code of the query); undefined selects nothing."""
+    if s in facts.predicates:
+        return facts.predicates[s]
     keys, queries = facts.domains[s.keys], facts.domains[s.queries]
     if keys.values is None or queries.values is None:
         raise CompileError(
@@ -413,6 +432,7 @@ def predicate_table(facts: Facts, s: Select) -> np.ndarray:
                 table[i, j] = bool(s.pred(k, q))
             except FunctionError:
                 facts.suspects.add(s)
+    facts.predicates[s] = table
     return table
 
 
