@@ -241,7 +241,7 @@ FAULTS = {
     "x = ;": (1, 5, "expected a value"),
     "x = 3": (1, 6, "ends too early"),
     "x = (1, 2": (1, 10, "ends too early"),
-    "x = tokens\ny = 1;": (2, 1, "unexpected 'y'"),
+    "x = tokens\n\ny = 1;": (1, 11, "expected ';' or an operator here, before 'y'"),
     "x = 'a';": (1, 5, "double quotes"),
     'x = "abc;': (1, 5, "does not end on its line"),
     'x = "\\q";': (1, 6, "unknown escape"),

@@ -169,6 +169,9 @@ def _unexpected(e: Any, text: str) -> tuple[str, int, int]:
     if token.type == "$END":
         lines = text.rstrip().splitlines() or [""]
         return f"the text ends too early: expected {wanted}", len(lines), len(lines[-1]) + 1
+    written = text[: token.start_pos].rstrip().splitlines()
+    if "';'" in wanted and 0 < len(written) < token.line:
+        return f"expected {wanted} here, before {str(token)!r}", len(written), len(written[-1]) + 1
     return f"unexpected {str(token)!r}: expected {wanted}", token.line, token.column
 
 
