@@ -7,6 +7,7 @@ after ctrl-C.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -29,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     {"output": "cba"}
     0
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _run(words, as_json="--json" in words)
@@ -61,12 +65,13 @@ def _run(words: list[str], *, as_json: bool) -> int:
         return code
     try:
         answer: Answer = command()
-    except (JaniformError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        print(f"janiform: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except (JaniformError, OSError, MemoryError) as error:
+        message = str(error) or "not enough memory; make the vocabulary or the maximum length smaller"
+        print(f"janiform: {message}", file=sys.stderr)
         if as_json:
-            _print_json({"error": str(error), "kind": type(error).__name__})
+            _print_json({"error": message, "kind": type(error).__name__})
         return FAILED
     if as_json:
         _print_json(answer.data)

@@ -34,7 +34,7 @@ def read_program(word: str) -> Program:
     from janiform.text.rasp import parse
 
     if word == "-":
-        return parse(sys.stdin.read())
+        return parse(_standard_input())
     if _is_file(word):
         return parse(_text(Path(word)), filename=word)
     return programs.load(word)
@@ -69,6 +69,10 @@ def read_tokens(word: str) -> str | list[Value]:
         except json.JSONDecodeError as e:
             raise InputError(
                 f"{word!r} is no JSON: {e.msg} at column {e.colno}; write a list such as [3, 1, 2]"
+            ) from None
+        except (ValueError, RecursionError):
+            raise InputError(
+                "the JSON list holds a number or a nesting beyond all measure; tokens are plain values"
             ) from None
         tokens = listed if isinstance(listed, list) else [*listed]
         for t in tokens:
@@ -136,6 +140,13 @@ def _entry(word: str) -> Entry | None:
 
 def _is_file(word: str) -> bool:
     return word.endswith(".rasp") or "/" in word
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise FileError("standard input is not text in UTF-8") from None
 
 
 def _text(path: Path) -> str:
