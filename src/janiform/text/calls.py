@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from janiform.ir.functions import Apply, Arg, Fn, Lit
@@ -35,11 +36,10 @@ def call(it: Interpreter, t: tree.Call) -> Any:
                 return run(it, target, args, named, t.at)
             case Builtin():
                 try:
-                    return target.run(it, *args, **named)
+                    signature(target.run).bind(it, *args, **named)
                 except TypeError as e:
-                    if "argument" not in str(e):
-                        raise
-                    raise Fault(f"the call does not fit {target}", t.at) from None
+                    raise Fault(f"the call does not fit {target}: {e}", t.at) from None
+                return target.run(it, *args, **named)
             case Sequence() | Selector() if (
                 len(args) == 1 and not named and isinstance(args[0], list | tuple | str)
             ):

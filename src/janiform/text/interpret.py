@@ -79,9 +79,8 @@ class Interpreter:
                 self.scope.names["out"] = written[-1][1]
                 return written
             case tree.Define(name=name, parameters=parameters, body=body):
-                return [
-                    self._bind(name, Function(name, parameters, body, self.scope, self.text), statement.at)
-                ]
+                function = Function(name, parameters, body, self.scope, self.text)
+                return [self._bind(name, function, statement.at)]
             case tree.Loop(names=names, source=source, body=body):
                 bound: dict[str, Any] = {}
                 for item in self._items(self.value(source), "a for loop"):
@@ -238,7 +237,7 @@ class Interpreter:
             for item in self._items(source, "a comprehension"):
                 self.scope = Scope(outer, dict(self._unpack(t.names, item)))
                 results.append(
-                    self.value(t.value) if t.key is None else (self.value(t.key), self.value(t.value))
+                    self.value(t.value) if t.key is None else tuple(map(self.value, (t.key, t.value)))
                 )
         finally:
             self.scope = outer
@@ -258,8 +257,6 @@ class Interpreter:
             size = f" of {len(item)}" if isinstance(item, list | tuple | str) else ""
             raise Fault(f"{len(names)} names for {kind(item)}{size}")
         return list(zip(names, item, strict=True))
-
-    # --- calls --------------------------------------------------------------------------------------------------
 
     # --- bounds -------------------------------------------------------------------------------------------------
 

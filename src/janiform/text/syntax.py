@@ -145,27 +145,18 @@ def _strange(char: str, text: str, position: int) -> str:
 
 def _unexpected(e: Any, text: str) -> tuple[str, int, int]:
     token = e.token
+    spelled = {t.name: t.pattern.value for t in _grammar().terminals if t.pattern.type == "str"}
     expected = set(getattr(e, "accepts", None) or e.expected)
-    known = _grammar().terminals
-    spelled = {t.name: t.pattern.value for t in known if t.pattern.type == "str"}
     words: list[str] = []
     if expected >= _VALUE:
-        words.append("a value")
-        expected -= _VALUE | {"NOT", "PLUS", "RBRACE", "RPAR", "RSQB"} - (
-            {"RSQB"} if token.type == "$END" else set()
+        words, expected = (
+            ["a value"],
+            expected - _VALUE - {"NOT", "PLUS"} - ({"RPAR", "RSQB", "RBRACE"} - {token.type}),
         )
-    if len(expected) > 8 and "SEMICOLON" in expected:
-        words.append("';' or an operator")
-        expected = set()
-    words += sorted(_WORDS.get(t) or repr(spelled.get(t, t)) for t in expected)
-    words = list(dict.fromkeys(words))
-    wanted = (
-        words[0]
-        if len(words) == 1
-        else ", ".join(words[:-1]) + f" or {words[-1]}"
-        if words
-        else "nothing more"
-    )
+    elif len(expected) > 8 and "SEMICOLON" in expected:
+        words, expected = ["';' or an operator"], set()
+    words += sorted({_WORDS.get(t) or repr(spelled.get(t, t)) for t in expected})
+    wanted = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if token.type == "$END":
         lines = text.rstrip().splitlines() or [""]
         return f"the text ends too early: expected {wanted}", len(lines), len(lines[-1]) + 1
