@@ -81,7 +81,7 @@ class Plan:
 
     def variable_feature(self, n: Sequence, values: np.ndarray) -> Form:
         """Return a form equal to ``values[code]`` of the variable ``n``."""
-        if np.ptp(values) == 0:
+        if values.min() == values.max():
             return Form({}, float(values[0]))
         domain = self.facts.domains[n]
         line = _line(domain, values)
@@ -685,4 +685,5 @@ def _line(domain: Domain, values: np.ndarray) -> tuple[float, float] | None:
         return None
     a = (values[j] - values[i]) / (x[j] - x[i])
     b = values[i] - a * x[i]
-    return (float(a), float(b)) if np.allclose(a * x + b, values, rtol=1e-12, atol=1e-12) else None
+    off = np.abs(a * x + b - values).max()
+    return (float(a), float(b)) if off <= 1e-12 * max(1.0, float(np.abs(values).max())) else None

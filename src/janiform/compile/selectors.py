@@ -190,28 +190,37 @@ def factor(
     """
     if not table.any():
         return Score(np.zeros((len(table), 0)), np.zeros((table.shape[1], 0)), np.ones(table.shape[1]))
-    by_query, query_class = np.unique(table.T, axis=0, return_inverse=True)
-    by_key, key_class = np.unique(table, axis=0, return_inverse=True)
+    by_query, query_class = _classes(table.T)
+    by_key, key_class = _classes(table)
     q_rows, k_rows = by_query.any(1), by_key.any(1)
-    width = min(int(q_rows.sum()), int(k_rows.sum()))
-    if width > 2 and not tabled and _is_matching(table):
-        return _equality(table, key_class.ravel(), key_numbers, query_numbers, covered)
+    if not tabled and min(q_rows.sum(), k_rows.sum()) > 2 and _is_matching(by_key[k_rows], int(q_rows.sum())):
+        return _equality(table, key_class, key_numbers, query_numbers, covered)
     if q_rows.sum() <= k_rows.sum():
         keys = by_query[q_rows].T.astype(float)
-        queries = (query_class.ravel()[:, None] == np.flatnonzero(q_rows)[None, :]).astype(float)
+        queries = (query_class[:, None] == np.flatnonzero(q_rows)[None, :]).astype(float)
     else:
         queries = by_key[k_rows].T.astype(float)
-        keys = (key_class.ravel()[:, None] == np.flatnonzero(k_rows)[None, :]).astype(float)
+        keys = (key_class[:, None] == np.flatnonzero(k_rows)[None, :]).astype(float)
     return Score(keys, queries, np.ones(table.shape[1]))
 
 
-def _is_matching(table: np.ndarray) -> bool:
-    """Whether key classes and query classes pair off one to one."""
-    rows = np.unique(table, axis=0)
-    columns = np.unique(table.T, axis=0)
-    rows, columns = rows[rows.any(1)], columns[columns.any(1)]
-    overlap = rows.astype(int) @ rows.T.astype(int)
-    return len(rows) == len(columns) and not np.triu(overlap, 1).any()
+def _classes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different rows of a table, in order of appearance, and which of them each row is."""
+    number: dict[bytes, int] = {}
+    first: list[int] = []
+    which = np.empty(len(rows), np.int64)
+    for i, row in enumerate(np.ascontiguousarray(rows)):
+        key = row.tobytes()
+        if key not in number:
+            number[key] = len(first)
+            first.append(i)
+        which[i] = number[key]
+    return rows[first], which
+
+
+def _is_matching(rows: np.ndarray, columns: int) -> bool:
+    """Whether classes of keys (rows, none empty) and of queries pair off one to one."""
+    return len(rows) == columns and bool((rows.sum(0) <= 1).all())
 
 
 def _equality(

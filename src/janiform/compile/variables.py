@@ -93,7 +93,7 @@ class Variable:
         rest = 0 if self.undefined is None else self.undefined
         const = float(values[rest]) if self.undefined is not None else 0.0
         column = values - const
-        if np.ptp(column) == 0:
+        if column.min() == column.max():
             return Form({}, float(values[rest]))
         for j, have in enumerate(self.columns):
             found = _multiple(have, column, offset=self.undefined is None)
