@@ -154,6 +154,9 @@ FAULTS = {
     ),
     "unknown entry": (["library", "nothing_like_it"], "no program 'nothing_like_it'"),
     "behaviors absent": (["bench", "behaviors", "absent.json"], "absent.json"),
+    "a negative seed": (["check", "copy", "--seed", "-1"], "seed must not be negative, got -1"),
+    "a huge number": (["run", "reverse", "[1" + 5000 * "0" + "]"], "beyond all measure"),
+    "not a number": (["run", "reverse", "[NaN]"], "not a finite number"),
     "options of a pair": (["check", "x.safetensors", "--vocab", "ab"], "its own vocabulary"),
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from janiform.compile.result import Bound, Readout
-from janiform.errors import MeaningError
+from janiform.errors import InputError, MeaningError
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import Value
 from janiform.pair.codec import Index, classes
@@ -104,6 +104,9 @@ def check(
     pair: Pair, *, limit: int, draws: int, seed: int, tick: Callable[[int, int], None] | None = None
 ) -> Report:
     """Compare weights and program on every input if there are at most ``limit``, else on drawn ones."""
+    for name, n in (("limit", limit), ("draws", draws), ("seed", seed)):
+        if n < 0:
+            raise InputError(f"{name} must not be negative, got {n}")
     start = time.perf_counter()
     signature, domain = pair.signature, count(pair.signature)
     exhaustive = domain <= limit
