@@ -99,10 +99,10 @@ def _multiplies(fn: Fn) -> bool:
 
 def _logarithms(numbers: list[np.ndarray | None], signs: tuple[float, ...]) -> tuple[np.ndarray, ...] | None:
     """Products as sums of signed logarithms, 0 being further out than all others can make good."""
-    if any(n is None or not (n > 0).any() or (n < 0).any() for n in numbers):
+    known = [n for n in numbers if n is not None]
+    if len(known) < len(numbers) or any(not (n > 0).any() or (n < 0).any() for n in known):
         return None
-    logs = [k * np.log(np.where(n > 0, n, np.nan)) for k, n in zip(signs, numbers, strict=True)]  # type: ignore[operator]
-    return _apart(logs)
+    return _apart([k * np.log(np.where(n > 0, n, np.nan)) for k, n in zip(signs, known, strict=True)])
 
 
 def _apart(parts: list[np.ndarray]) -> tuple[np.ndarray, ...]:

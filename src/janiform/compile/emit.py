@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from janiform.compile.attention import Head
-from janiform.compile.plan import Output, Plan
+from janiform.compile.outputs import Output
+from janiform.compile.plan import Plan
 from janiform.compile.result import Place
 from janiform.compile.schedule import HeadRun, Schedule
 from janiform.compile.variables import Form, Variable, at_bos, bound
@@ -30,7 +31,8 @@ class Emitter:
         self.schedule, self.signature, self.layout = schedule, signature, layout
         self.level_scale = level_scale
         self.d_model = layout.d_model
-        self.bos, self.pad = (0, 1) if layout.flags else (None, None)
+        self.bos: int | None = 0 if layout.flags else None
+        self.pad: int | None = 1 if layout.flags else None
         self.weights: dict[str, np.ndarray] = {}
         self.units: dict[Variable, tuple[int, ...]] = {}
         self.heads: dict[Variable, tuple[int, ...]] = {}

@@ -81,7 +81,9 @@ def mean_of_linear(n: Node) -> Node:
     """A linear function of means under one selector is the mean of that function: fewer different values, one head."""
     if not isinstance(n, Map) or len(n.args) < 2 or affine(n.fn, len(n.args)) is None:
         return n
-    means = [a for a in n.args if isinstance(a, Aggregate) and a.reduce == "mean" and _surely_numeric(a.values)]
+    means = [
+        a for a in n.args if isinstance(a, Aggregate) and a.reduce == "mean" and _surely_numeric(a.values)
+    ]
     if len(means) < len(n.args) or len({a.selector for a in means}) > 1:
         return n
     default = n.fn(*(a.default for a in means))

@@ -12,10 +12,11 @@ import numpy as np
 from janiform.compile.emit import Emitter
 from janiform.compile.layout import lay_out
 from janiform.compile.lower import lower, refuse_meaningless
-from janiform.compile.plan import Plan, plan
+from janiform.compile.plan import Plan
 from janiform.compile.precision import UNIT, output_error, realize_all
 from janiform.compile.result import Bound, Compiled, Readout
 from janiform.compile.schedule import schedule
+from janiform.compile.settle import plan_program
 from janiform.compile.units import Imprecise
 from janiform.errors import CompileError
 from janiform.ir.program import Program
@@ -51,7 +52,7 @@ def compile_program(
     attempts = [(d, tables) for d in (UNIT if dtype == "auto" else (dtype,)) for tables in (False, True)]
     refused: Imprecise | None = None
     for precision, tables in attempts:
-        planned = plan(lowered, facts, tables=tables)
+        planned = plan_program(lowered, facts, tables=tables)
         scheduled = schedule(planned)
         try:
             level_scale = realize_all(scheduled, signature.max_len, precision)

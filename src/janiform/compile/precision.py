@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from janiform.compile.plan import Output
+from janiform.compile.outputs import Output
 from janiform.compile.schedule import Schedule
 from janiform.compile.units import Imprecise, dyadic, realize
 from janiform.compile.variables import Form, Variable, bound

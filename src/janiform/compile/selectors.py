@@ -231,9 +231,9 @@ def _equality(
     covered: bool,
 ) -> Score:
     ids = key_class.astype(float)
-    if key_numbers is not None and _names_classes(key_numbers, key_class, table.any(1)):
+    if key_numbers is not None and _names_classes(key_numbers, key_class, np.asarray(table.any(1))):
         ids = key_numbers.astype(float)
-    matched = table.any(0)
+    matched = np.asarray(table.any(0))
     partner = table.argmax(0)
     middle = np.floor((ids[table.any(1)].min() + ids[table.any(1)].max()) / 2)
     ids = ids - middle
