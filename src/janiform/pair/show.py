@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from janiform.compile.result import Place
+from janiform.ir.nodes import Node, Sequence
+from janiform.ir.program import Program
+from janiform.text.printer import steps
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
-_WIDEST = 60
+_WIDEST = 72
 
 
 def facts(pair: Pair) -> dict[str, Any]:
@@ -63,40 +66,46 @@ def show(pair: Pair) -> str:
 
 
 def _lines(pair: Pair) -> Iterator[str]:
-    yield str(pair.program).rstrip()
-    yield ""
     f = facts(pair)
     direction = "causal" if f["causal"] else "bidirectional"
-    yield f"{', '.join(f['outputs'])}: {f['vocabulary']} tokens, up to {f['max_len']} of them, {direction}"
+    yield str(pair.program).rstrip()
+    yield ""
+    yield f"{f['vocabulary']} tokens, up to {f['max_len']} of them, {direction}"
     yield f"{f['layers']} layers, {f['heads']} heads of {f['d_head']}, d_model {f['d_model']}, d_mlp {f['d_mlp']}, {f['dtype']}"
     yield f"{f['parameters']:,} parameters, {f['nonzero']:,} of them not zero; error {f['error']:.1e}, margin {f['margin']:.2g}"
     yield ""
-    yield from _table("embedding", [p for p in pair.places if p.kind == "embed"])
+    written = steps(pair.program)
+    yield from _table("embedding", [p for p in pair.places if p.kind == "embed"], written)
     for layer in range(f["layers"]):
         here = [p for p in pair.places if p.layer == layer]
-        yield from _table(f"layer {layer}, attention", [p for p in here if p.kind == "head"])
-        yield from _table(f"layer {layer}, MLP", [p for p in here if p.kind == "mlp"])
-    yield from _table("folded into those that read them", [p for p in pair.places if p.kind == "virtual"])
+        yield from _table(f"layer {layer}, attention", [p for p in here if p.kind == "head"], written)
+        yield from _table(f"layer {layer}, MLP", [p for p in here if p.kind == "mlp"], written)
+    folded = [p for p in pair.places if p.kind == "virtual"]
+    yield from _table("folded into those that read them", folded, written)
     yield "read-out"
     for r in pair.readouts:
         values = ", ".join("undefined" if v is None else str(v) for v in r.values)
-        yield f"  {r.name:16} {r.kind:12} logits {ranges(range(r.start, r.stop)):10} {_short(values)}"
+        logits = f"logits {ranges(range(r.start, r.stop))}"
+        yield f"  {r.kind:11} {logits:15} {r.name}: {_short(values)}"
 
 
-def _table(title: str, places: list[Place]) -> Iterator[str]:
+def _table(title: str, places: list[Place], written: Mapping[Node, str]) -> Iterator[str]:
     if not places:
         return
     yield title
     for p in places:
-        match p.kind:
-            case "head":
-                who = f"head {ranges(p.heads)}"
-            case "mlp":
-                who = f"units {ranges(p.units)}"
-            case _:
-                who = ""
+        who = {"head": f"head {ranges(p.heads)}", "mlp": f"units {ranges(p.units)}"}.get(p.kind, "")
         dims = f"dims {ranges(p.dims)}" if p.dims else ""
-        yield f"  {p.name:16} {who:12} {dims:16} {_short(' '.join(p.meaning))}".rstrip()
+        yield f"  {who:11} {dims:15} {_short(_text(p.node, written))}"
+        if p.meaning and p.meaning != (p.name,):
+            yield f"{'':30}{_short(' | '.join(p.meaning))}"
+
+
+def _text(n: Node, written: Mapping[Node, str]) -> str:
+    """Write a node as the program does, or by itself where the compiler made it."""
+    if n not in written and isinstance(n, Sequence):
+        written = steps(Program({"it": n}))
+    return written.get(n, type(n).__name__.lower())
 
 
 def ranges(numbers: Iterable[int]) -> str:
