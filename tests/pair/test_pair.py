@@ -96,7 +96,7 @@ def test_large_batches_are_split(monkeypatch):
 def test_show_names_every_node_and_its_place():
     text = previous().show()
     assert "head 0" in text and "prev" in text and "dims 0-2" in text and "undefined, a, b, c" in text
-    assert "folded" in text and "back" in text
+    assert "folded" in text and "select(indices, indices, key == query - 1)" in text
     assert previous().facts()["layers"] == 1
     assert len(previous().data()["places"]) == 4
 
