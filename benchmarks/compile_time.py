@@ -6,15 +6,17 @@ the case there (for Tracr: of that array shape), *warm* the fastest of three fur
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
 import torch
 import tyro
-from beside.ask import Tracr
-from beside.cases import CASES, signature, source, vocabulary
+from beside.ask import Tracr, child
+from beside.cases import CASES, source, vocabulary
 from beside.forked import forked
 from beside.results import Options, Table, publish
 
@@ -25,26 +27,32 @@ LARGE = (("reverse", 100), ("sort", 100), ("shuffle_dyck1", 50), ("shuffle_dyck2
 LIMIT = 120.0
 
 
-def compile_text(text: str, given: jf.Signature) -> jf.Pair:
-    """Go the whole way from text to a pair."""
-    return jf.parse(text).compile(signature=given)
+WORKER = str(Path(beside.__file__).with_name("janiform_worker.py"))
 
 
-def timed(text: str, given: jf.Signature) -> dict[str, Any]:
-    """Time the first compilation in this process, and the fastest of three further ones."""
-    seconds = []
-    for _ in range(4):
-        start = time.process_time()
-        compile_text(text, given)
-        seconds.append(time.process_time() - start)
-    return {"first": seconds[0], "again": min(seconds[1:])}
+def compared(case: str, n: int, tracr: Tracr | None, repeats: int = 3) -> dict[str, Any]:
+    """Time one case on both sides, each in a process of its own."""
+    request = {"vocab": vocabulary(case, 10), "n": n, "repeats": repeats}
+    ours = {"action": "compile", "text": source(case), "small": source("sort_freq"), **request}
+    return {
+        "program": case,
+        "n": n,
+        "ours": child([sys.executable, WORKER], ours, LIMIT),
+        "tracr": tracr and tracr.ask("compile", limit=LIMIT, case=case, **request),
+    }
 
 
-def compared(case: str, n: int, tracr: Tracr, repeats: int = 3) -> dict[str, Any]:
-    """Time one case on both sides."""
-    ours = forked(timed, source(case), signature(case, 10, n), limit=LIMIT)
-    request = {"case": case, "vocab": vocabulary(case, 10), "n": n, "repeats": repeats}
-    return {"program": case, "n": n, "ours": ours, "tracr": tracr.ask("compile", limit=LIMIT, **request)}
+def library() -> dict[str, Any]:
+    """Time every program of the library once new, one after another in one process, and once more."""
+    found = []
+    for e in programs.entries():
+        text, seconds = programs.text(e.name), []
+        for _ in range(2):
+            start = time.process_time()
+            jf.parse(text).compile(e.vocab, 20, e.causal)
+            seconds.append(time.process_time() - start)
+        found.append({"program": e.name, "tokens": len(e.vocab), "first": seconds[0], "again": seconds[1]})
+    return {"programs": found}
 
 
 def milliseconds(answer: dict[str, Any] | None, which: str) -> Any:
@@ -73,24 +81,30 @@ def comparison(rows: list[dict[str, Any]]) -> list[list[Any]]:
         means = [geometric_mean(known[w]) if known[w] else None for w in ("first", "again")]
         least = [min(known[w]) if known[w] else None for w in ("first", "again")]
         table.append(["geometric mean", "", "", "", means[0], "", "", means[1]])
+        sums = [
+            [sum(r[s][w] for r in rows if r[s].get(w)) for s in ("ours", "tracr")] for w in ("first", "again")
+        ]
+        (a, b), (c, d) = [[1000 * x for x in pair] for pair in sums]
+        if all(r["tracr"].get("again") and r["ours"].get("again") for r in rows):
+            table.append(["together", "", a, b, b / a, c, d, d / c])
         table.append(["smallest", "", "", "", least[0], "", "", least[1]])
     return table
 
 
 def main(options: Options) -> None:
-    torch.set_num_threads(1)
     tracr = Tracr(options.tracr)
-    compile_text(source("count"), jf.Signature([0, 1], 3))
     rows = [compared(case, 20, tracr) for case in CASES]
-    large = [compared(case, n, Tracr(None) if options.quick else tracr, repeats=0) for case, n in LARGE]
-    library = []
-    for e in programs.entries():
-        given = jf.Signature(e.vocab, 20, e.causal)
-        answer = forked(timed, programs.text(e.name), given, limit=60)
-        library.append({"program": e.name, "tokens": len(e.vocab), **answer})
-    good = sorted((r for r in library if "first" in r), key=lambda r: -r["first"])
-    refused = [r for r in library if "first" not in r]
-    says = f"{len(good)} of {len(library)} library programs at N = 20, each with its own vocabulary ({sum(r['tokens'] for r in library) / len(library):.0f} tokens on average): {sum(r['first'] for r in good):.2f} s together when new, {sum(r['again'] for r in good):.2f} s when warm; the slowest:"
+    beside_large = None if options.quick else tracr
+    large = [compared(case, n, beside_large, repeats=1) for case, n in LARGE]
+    torch.set_num_threads(1)
+    jf.parse(source("sort_freq")).compile([0, 1], 3)
+    whole = forked(library, limit=300)
+    found = sorted(whole.get("programs", ()), key=lambda r: -r["first"])
+    total = [sum(r[which] for r in found) for which in ("first", "again")]
+    says = (
+        f"The {len(found)} programs of the library at N = 20, each with its own vocabulary: "
+        f"{total[0]:.2f} s together, {total[1]:.2f} s the second time; the slowest:"
+    )
     head = [
         "program",
         "N",
@@ -107,13 +121,10 @@ def main(options: Options) -> None:
         Table(
             says,
             ["program", "tokens", "new ms", "warm ms"],
-            [[r["program"], r["tokens"], 1000 * r["first"], 1000 * r["again"]] for r in good[:10]],
+            [[r["program"], r["tokens"], 1000 * r["first"], 1000 * r["again"]] for r in found[:10]],
         ),
     ]
-    if refused:
-        why = [[r["program"], r["tokens"], r.get("failed", f"> {r.get('limit')} s")] for r in refused]
-        tables.append(Table("Not compiled:", ["program", "tokens", "why"], why))
-    data = {"cases": rows, "large": large, "library": library}
+    data = {"cases": rows, "large": large, "library": whole}
     publish("compile-time", "Time to compile", tables, data, options)
 
 

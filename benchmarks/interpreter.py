@@ -34,27 +34,23 @@ def strings(vocab: list[Any], count: int, length: int) -> list[list[Any]]:
 
 
 def timed(name: str, inputs: list[list[Any]], causal: bool) -> dict[str, Any]:
-    """Time the interpreter on one batch, the text parsed anew, and keep the first outputs."""
+    """Time the interpreter on one batch, the fastest of three runs, and keep the first outputs."""
     program = jf.parse(programs.text(name))
-    while True:
+    seconds: list[float] = []
+    while len(seconds) < 3:
         start = time.process_time()
         try:
             outputs = jf.evaluate(program, inputs, causal=causal)
-            break
+            seconds.append(time.process_time() - start)
         except MeaningError as e:
-            out = set(e.rows)
-            inputs = [x for i, x in enumerate(inputs) if i not in out]
-    seconds = time.process_time() - start
-    return {"strings": len(inputs), "seconds": seconds, "outputs": next(iter(outputs.values()))[:20]}
+            inputs = [x for i, x in enumerate(inputs) if i not in e.rows]
+    return {"strings": len(inputs), "seconds": min(seconds), "outputs": next(iter(outputs.values()))[:20]}
 
 
 def agree(ours: dict[str, Any], tracr: dict[str, Any]) -> bool:
-    """Whether the first outputs are the same."""
-    pairs = [(a, b) for x, y in zip(ours["outputs"], tracr["outputs"]) for a, b in zip(x, y)]
-    return all(
-        a is b is None or None not in (a, b) and (a == b or isinstance(a, float | int) and abs(a - b) < 1e-9)
-        for a, b in pairs
-    )
+    """Whether the first outputs are the same where Tracr's are defined."""
+    pairs = [(a, b) for x, y in zip(ours["outputs"], tracr["outputs"]) for a, b in zip(x, y) if b is not None]
+    return all(a == b or isinstance(a, float | int) and abs(a - b) < 1e-9 for a, b in pairs)
 
 
 def imported() -> dict[str, Any]:

@@ -53,7 +53,7 @@ def compile_time(case: str, vocab: list, n: int, repeats: int = 3) -> dict:
     One small program is compiled before, so that the start of the framework counts for nobody.
     """
     imported = cpu()
-    compiled("count", [0, 1], 3)
+    compiled("sort_freq", [0, 1], 3)
     warmed = cpu()
     start = cpu()
     compiled(case, vocab, n)
@@ -107,16 +107,18 @@ def exactness(case: str, vocab: list, n: int, inputs: list) -> dict:
 
 
 def interpreter(case: str, n: int, inputs: list) -> dict:
-    """Time Tracr's interpreter on all inputs."""
+    """Time Tracr's interpreter on all inputs, the fastest of three runs."""
     from tracr.rasp import rasp
 
     program = build(case, n)
     evaluator = rasp.DefaultRASPEvaluator()
     evaluator.evaluate(program, inputs[0])
-    start = cpu()
-    outputs = [evaluator.evaluate(program, x) for x in inputs]
-    seconds = cpu(start)
-    return {"strings": len(inputs), "seconds": seconds, "outputs": outputs[:20]}
+    seconds = []
+    for _ in range(3):
+        start = cpu()
+        outputs = [evaluator.evaluate(program, x) for x in inputs]
+        seconds.append(cpu(start))
+    return {"strings": len(inputs), "seconds": min(seconds), "outputs": outputs[:20]}
 
 
 def main() -> None:
