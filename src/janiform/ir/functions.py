@@ -91,7 +91,9 @@ class Apply(Fn):
             raise ProgramError(f"unknown operation {self.op!r}; known are {', '.join(sorted(OPERATIONS))}")
         low, high = known.arity
         if not low <= len(self.args) <= (high or len(self.args)):
-            raise ProgramError(f"{self.op!r} takes {low if low == high else f'at least {low}'} operands, got {len(self.args)}")
+            raise ProgramError(
+                f"{self.op!r} takes {low if low == high else f'at least {low}'} operands, got {len(self.args)}"
+            )
 
     @property
     def parts(self) -> tuple[Fn, ...]:
@@ -100,7 +102,6 @@ class Apply(Fn):
     @property
     def arity(self) -> int:  # type: ignore[override]
         return max((a.arity for a in self.args), default=0)
-
 
 
 @fn
@@ -158,7 +159,8 @@ def same(a: Value, b: Value) -> bool:
     """Whether two values are equal, numbers up to the tolerance."""
     if isinstance(a, int | float) and isinstance(b, int | float):
         return a == b or (
-            not (isinstance(a, int) and isinstance(b, int)) and abs(a - b) <= TOLERANCE * max(1.0, abs(a), abs(b))
+            not (isinstance(a, int) and isinstance(b, int))
+            and abs(a - b) <= TOLERANCE * max(1.0, abs(a), abs(b))
         )
     return type(a) is type(b) and a == b
 
@@ -273,7 +275,9 @@ OPERATIONS: dict[str, Operation] = {
     "-": Operation(_arith(lambda a, b: a - b), (2, 2)),
     "*": Operation(_arith(lambda a, b: a * b), (2, 2)),
     "/": Operation(_arith(lambda a, b: a / b), (2, 2)),
-    "//": Operation(_arith(lambda a, b: a // b if isinstance(a, int) and isinstance(b, int) else _floor(a / b)), (2, 2)),
+    "//": Operation(
+        _arith(lambda a, b: a // b if isinstance(a, int) and isinstance(b, int) else _floor(a / b)), (2, 2)
+    ),
     "%": Operation(_arith(_modulo), (2, 2)),
     "^": Operation(_arith(_power), (2, 2)),
     "neg": Operation(_arith(lambda a: -a), (1, 1)),
@@ -403,7 +407,11 @@ def _build_lookup(f: Lookup) -> Run:
             if all(same(a, b) for a, b in zip(keys, xs, strict=True)):
                 return v
         if default is None:
-            raise FunctionError(f"the table has no entry for {xs[0]!r}" if len(xs) == 1 else f"the table has no entry for {xs!r}")
+            raise FunctionError(
+                f"the table has no entry for {xs[0]!r}"
+                if len(xs) == 1
+                else f"the table has no entry for {xs!r}"
+            )
         return default(args)
 
     return look

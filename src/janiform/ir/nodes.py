@@ -231,7 +231,9 @@ class Best(Selector):
         _need("the selector of a best", self.selector, Selector)
         scored = self.rule in ("largest", "smallest")
         if not scored and self.rule not in ("leftmost", "rightmost", "closest"):
-            raise ProgramError(f"unknown rule {self.rule!r}: leftmost, rightmost, closest, largest or smallest")
+            raise ProgramError(
+                f"unknown rule {self.rule!r}: leftmost, rightmost, closest, largest or smallest"
+            )
         if scored != (self.score is not None):
             raise ProgramError(f"rule {self.rule!r} {'needs a' if scored else 'takes no'} score")
 

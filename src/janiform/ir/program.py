@@ -138,6 +138,8 @@ def _joined(values: list[Value]) -> str | list[Value]:
     return "".join(characters) if len(characters) == len(values) else values
 
 
-def program(outputs: Sequence | Iterable[tuple[str, Sequence]] | Mapping[str, Sequence], name: str = "output") -> Program:
+def program(
+    outputs: Sequence | Iterable[tuple[str, Sequence]] | Mapping[str, Sequence], name: str = "output"
+) -> Program:
     """Make a program of one node or of several named ones."""
     return Program({name: outputs} if isinstance(outputs, Sequence) else dict(outputs))

@@ -57,7 +57,9 @@ class Signature:
         known = {identity(v) for v in self.vocab}
         for x in inputs:
             if len(x) > self.max_len:
-                raise InputError(f"an input of {len(x)} tokens is longer than the maximum length {self.max_len}")
+                raise InputError(
+                    f"an input of {len(x)} tokens is longer than the maximum length {self.max_len}"
+                )
             for i, t in enumerate(x):
                 if identity(canonical(t)) not in known:
                     shown = ", ".join(map(repr, self.vocab[:12])) + (", ..." if len(self.vocab) > 12 else "")
