@@ -185,8 +185,15 @@ class Library:
             ]
             return Answer({"programs": listed}, columns((e["name"], e["summary"]) for e in listed))
         entry, text = programs.entry(self.name), programs.text(self.name)
+        given, result = entry.example
         about = columns(
-            [("tokens", shown(list(entry.vocab))), ("length", entry.max_len), ("source", entry.source)]
+            [
+                ("computes", entry.summary),
+                ("example", f"{shown(list(given))} -> {shown(list(result))}"),
+                ("tokens", shown(list(entry.vocab))),
+                ("length", f"up to {entry.max_len}{', causal' if entry.causal else ''}"),
+                ("source", entry.source),
+            ]
         )
         return Answer(asdict(entry) | {"text": text}, f"{text.rstrip()}\n\n{about}")
 
