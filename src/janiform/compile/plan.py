@@ -18,28 +18,25 @@ from janiform.compile.outputs import Output
 from janiform.compile.selectors import Group, conjunction
 from janiform.compile.variables import Form, Kind, Variable
 from janiform.errors import CompileError
+from janiform.ir.derived import length
 from janiform.ir.domains import Domain, Facts
-from janiform.ir.functions import Lit, affine
+from janiform.ir.functions import affine
 from janiform.ir.nodes import (
     Aggregate,
     And,
     Best,
-    Const,
     Count,
     Indices,
     Map,
     Node,
     Not,
     Or,
-    Select,
     Selector,
     Sequence,
     Tokens,
     walk,
 )
 from janiform.ir.program import Program
-
-EVERYTHING = Lit(True)
 
 
 @dataclass(slots=True)
@@ -174,7 +171,7 @@ class Plan:
                     (-1.0, Count(And(a, b))),
                 ]
             case Not(selector=a):
-                parts = [(1.0, Count(Select(EVERYTHING, Const(0), Const(0)))), (-1.0, Count(a))]
+                parts = [(1.0, length()), (-1.0, Count(a))]
             case And(left=Or(left=a, right=b), right=c) | And(left=c, right=Or(left=a, right=b)):
                 parts = [(1.0, Count(Or(And(a, c), And(b, c))))]
             case _:

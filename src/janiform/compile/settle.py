@@ -66,9 +66,8 @@ def settle_copy(plan: Plan, v: Variable) -> None:
     source = plan.facts.domains[n.values]
     assert source.values is not None
     summed = n.reduce == "sum"
-    to = np.array(
-        [v.domain.codes[_code_key(x + 0 if summed and isinstance(x, bool) else x)] for x in source.values]
-    )
+    kinds = [x + 0 if summed and isinstance(x, bool) else x for x in source.values]
+    to = np.array([v.domain.codes.get(_code_key(x), 0) for x in kinds])  # what is not in the domain is never selected
     offered = v.domain.codes.get(_code_key(n.default))
     for basis in v.basis:
         default = 0.0 if offered is None else float(basis[offered])

@@ -16,8 +16,9 @@ from fractions import Fraction
 import numpy as np
 
 from janiform.errors import CompileError, FunctionError
+from janiform.ir.derived import length
 from janiform.ir.evaluate import Run
-from janiform.ir.functions import Fn, Lit, affine, canonical, identity, is_number, order, same
+from janiform.ir.functions import Fn, affine, canonical, identity, is_number, order, same
 from janiform.ir.nodes import (
     Aggregate,
     And,
@@ -258,9 +259,9 @@ def _infer_map(facts: Facts, n: Map) -> None:
 
 def _infer_place(facts: Facts, n: Map) -> None:
     """Write a positional map over too many combinations as what it is: a function of length and index."""
-    length, where = Count(Select(Lit(True), Const(0), Const(0))), Indices()
-    facts.add(length, where)
-    variables = (where,) if facts.signature.causal else (length, where)
+    where = Indices()
+    variables = (where,) if facts.signature.causal else (length(), where)
+    facts.add(*variables)
     codes = np.full([len(facts.domains[v]) for v in variables], IMPOSSIBLE, np.int32)
     codes[tuple(facts.grid[v] for v in variables)] = facts.grid[n]
     if len(variables) > 1:
