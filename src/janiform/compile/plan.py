@@ -185,17 +185,28 @@ class Plan:
         return groups is not None and any(not g.table.any() for g in groups)
 
     def depth(self, n: Node) -> float:
-        """Settle order: a node's readers are deeper than it is."""
+        """Settle order: a node's readers are deeper than it is, and so are those that it is computed for."""
         if n not in self.depths:
             for m in walk(n):
                 if m not in self.depths:
                     below = max((self.depths[i] for i in m.inputs), default=0.0)
-                    step = 0.0 if isinstance(m, Selector) else 1.0
-                    late = isinstance(m, Aggregate) and m.reduce == "sum"
-                    parts = (self.split(m) or ()) if isinstance(m, Count) else ()
-                    below = max([below, *(self.depth(p) for _, p in parts)])
-                    self.depths[m] = below + step + (1.0 if late else 0.0)
+                    below = max([below, *(self.depth(p) for p in self.behind(m))])
+                    self.depths[m] = below + (0.0 if isinstance(m, Selector) else 1.0)
         return self.depths[n]
+
+    def behind(self, n: Node) -> list[Sequence]:
+        """The aggregates, not among its inputs, of which a count or sum is made."""
+        if isinstance(n, Count):
+            return [part for _, part in self.split(n) or ()]
+        if isinstance(n, Aggregate) and n.reduce == "sum":
+            return list(self.factors(n))
+        return []
+
+    def factors(self, n: Aggregate) -> tuple[Aggregate, Count]:
+        """The mean and the count whose product is a sum."""
+        mean, count = Aggregate(n.selector, n.values, 0, "mean"), Count(n.selector)
+        self.facts.add(mean, count)
+        return mean, count
 
     def variable(self, key: object, kind: Kind, n: Sequence, depth: float) -> Variable:
         """Return the variable under ``key``, making and queueing it the first time."""
@@ -214,8 +225,7 @@ class Plan:
 
     def sum_form(self, n: Aggregate, undefined: float = 0.0) -> Form:
         """The product plus what depends on the width alone."""
-        count = Count(n.selector)
-        self.facts.add(count)
+        _, count = self.factors(n)
         widths = self.facts.domains[count].numbers()
         nothing = float(n.default) if isinstance(n.default, int | float) else undefined
         extra = np.where(widths > 0, self.lowest(n) * widths, nothing)

@@ -67,7 +67,9 @@ def settle_copy(plan: Plan, v: Variable) -> None:
     assert source.values is not None
     summed = n.reduce == "sum"
     kinds = [x + 0 if summed and isinstance(x, bool) else x for x in source.values]
-    to = np.array([v.domain.codes.get(_code_key(x), 0) for x in kinds])  # what is not in the domain is never selected
+    to = np.array(
+        [v.domain.codes.get(_code_key(x), 0) for x in kinds]
+    )  # what is not in the domain is never selected
     offered = v.domain.codes.get(_code_key(n.default))
     for basis in v.basis:
         default = 0.0 if offered is None else float(basis[offered])
@@ -113,8 +115,7 @@ def settle_product(plan: Plan, v: Variable) -> None:
     n = v.node
     assert isinstance(n, Aggregate)
     v.settled = True
-    mean, count = Aggregate(n.selector, n.values, 0, "mean"), Count(n.selector)
-    plan.facts.add(mean, count)
+    mean, count = plan.factors(n)
     widths = plan.facts.domains[count].numbers()
     gates = [(w, plan.feature(count, np.eye(len(widths))[i])) for i, w in enumerate(widths) if w]
     lowest = plan.lowest(n)

@@ -126,6 +126,9 @@ def _join(draft: _Draft) -> Sequence:
             out, kind = Map(_otherwise(draft, other), (out, n)), other
         elif other == "flag":
             out = Map(_otherwise(draft, kind), (n, out))
+        elif kind == other == "token":
+            met = Apply("==", (A, Lit(_constant(draft, "token"))))
+            out = Map(Apply("if", (met, B, A)), (out, n))
         elif kind == other == "number":
             out = Map(_bounded(Apply(draft.choose(["+", "-"]), (A, B))), (out, n))
         elif kind == other == "share":
@@ -188,8 +191,8 @@ def _map(draft: _Draft) -> tuple[Sequence, Kind]:
         (x, _), (y, _) = draft.pick("number"), draft.pick("number")
         return Map(Apply("if", (Apply("<", (A, B)), A, Lit(draft.small(0, 5)))), (x, y)), "number"
     if form == "table":
-        rows = [((v,), draft.small(0, 4)) for v in draft.signature.vocab]
-        return Map(table(rows, 1, Lit(draft.small(0, 4))), (draft.pick("token")[0],)), "number"
+        numbers = [((v,), draft.small(0, 4)) for v in draft.signature.vocab]
+        return Map(table(numbers, 1, Lit(draft.small(0, 4))), (draft.pick("token")[0],)), "number"
     if form == "recode":
         rows = [((v,), _constant(draft, "token")) for v in draft.signature.vocab]
         return Map(table(rows, 1, Lit(_constant(draft, "token"))), (draft.pick("token")[0],)), "token"
@@ -208,7 +211,7 @@ def _test(draft: _Draft) -> tuple[Sequence, Kind]:
         (x, _), (y, _) = draft.pick("flag"), draft.pick("flag")
         return Map(Apply(draft.choose(["and", "or", "!="]), (A, B)), (x, y)), "flag"
     if form == "pair":
-        (x, kind), (y, _) = draft.pick("number"), draft.pick("number")
+        (x, _), (y, _) = draft.pick("number"), draft.pick("number")
         return Map(Apply(draft.choose(ORDERS), (A, B)), (x, y)), "flag"
     if form == "token":
         return Map(
