@@ -43,7 +43,9 @@ def apply(op: str, *args: Sequence | Value) -> Sequence:
     if not sequences:
         return Const(Apply(op, tuple(Lit(a) for a in args if not isinstance(a, Sequence)))())
     order = iter(range(len(sequences)))
-    return Map(Apply(op, tuple(Arg(next(order)) if isinstance(a, Sequence) else Lit(a) for a in args)), sequences)
+    return Map(
+        Apply(op, tuple(Arg(next(order)) if isinstance(a, Sequence) else Lit(a) for a in args)), sequences
+    )
 
 
 def select_all() -> Selector:
