@@ -51,6 +51,7 @@ def find(
     sum of them works.
     """
     best: Coordinate | None = None
+    fewest = np.unique(codes[codes != IMPOSSIBLE]).size - 1
     for slopes in _slopes(fn, len(fixed)):
         parts = []
         for k, f, n in zip(slopes, fixed, numbers, strict=True):
@@ -60,7 +61,7 @@ def find(
             parts.append(k * x)
         else:
             best = _better(best, _through(codes, _apart(parts)))
-            if best is not None and best.changes <= 1:
+            if best is not None and best.changes <= fewest:
                 return best
     if fn is not None and _multiplies(fn) and all(f is None for f in fixed):
         for signs in itertools.product((1.0, -1.0), repeat=len(fixed) - 1):

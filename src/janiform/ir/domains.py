@@ -74,6 +74,10 @@ class Domain:
         """Whether every defined value is a number or a boolean."""
         return self.values is None or all(isinstance(v, int | float) for v in self.values if v is not None)
 
+    def key(self) -> tuple[object, ...]:
+        """The values as a key under which ``True`` and ``1`` differ."""
+        return tuple(self.codes)
+
     def numbers(self) -> np.ndarray:
         """The values as floats, undefined and strings as 0."""
         assert self.values is not None
@@ -236,19 +240,19 @@ def _infer_map(facts: Facts, n: Map) -> None:
         possible = possible & (columns[-1] != IMPOSSIBLE)
     where = np.flatnonzero(possible)
     arg_values = [facts.domains[a].values or () for a in n.args]
-    results: list[Value] = []
-    seen: dict[tuple[int, ...], Value] = {}
-    for key in zip(*(c[where].tolist() for c in columns), strict=True):
-        if key not in seen:
-            try:
-                seen[key] = n.fn(*(vs[c] for vs, c in zip(arg_values, key, strict=True)))
-            except FunctionError:
-                facts.suspects.add(n)
-                seen[key] = None
-        results.append(seen[key])
+    joint = np.zeros(where.size, np.int64)
+    for c, values in zip(columns, arg_values, strict=True):
+        joint = joint * len(values) + c[where]
+    cells, inverse = np.unique(joint, return_inverse=True)
+    keys = np.unravel_index(cells, [len(values) for values in arg_values])
+    args = [[values[c] for c in key.tolist()] for values, key in zip(arg_values, keys, strict=True)]
+    results, failed = _applied(n.fn, list(zip(*args, strict=True)))
+    if failed:
+        facts.suspects.add(n)
     domain = facts.domains.setdefault(n, domain_of(results))
     codes = np.full(possible.size, IMPOSSIBLE, np.int32)
-    codes[where] = [domain.codes.get(identity(canonical(v)), IMPOSSIBLE) for v in results]
+    coded = np.array([domain.codes.get(identity(canonical(v)), IMPOSSIBLE) for v in results], np.int32)
+    codes[where] = coded[inverse]
     table = Table(tuple(variables), codes.reshape(shape))
     if len(variables) > 1:
         facts.tables[n] = Table((n,), np.arange(len(domain), dtype=np.int32))
@@ -269,6 +273,19 @@ def _infer_place(facts: Facts, n: Map) -> None:
         facts.tables[n] = Table((n,), np.arange(len(facts.domains[n]), dtype=np.int32))
     else:
         facts.tables[n] = Table(variables, codes)
+
+
+def _applied(fn: Fn, cells: list[tuple[Value, ...]]) -> tuple[list[Value], bool]:
+    """Apply a function to combinations of values; undefined where it has no meaning, and whether that was so."""
+    results: list[Value] = []
+    failed = False
+    for args in cells:
+        try:
+            results.append(fn(*args))
+        except FunctionError:
+            failed = True
+            results.append(None)
+    return results, failed
 
 
 def _possible(facts: Facts, variables: list[Sequence], shape: tuple[int, ...]) -> np.ndarray:
@@ -426,15 +443,36 @@ def predicate_table(facts: Facts, s: Select) -> np.ndarray:
             f"a selector compares {len(keys):,} key values with {len(queries):,} query values; "
             "use a smaller vocabulary or maximum length, or reduce the variables first (compare, round, or clip them)"
         )
-    table = np.zeros((len(keys), len(queries)), bool)
-    for (i, k), (j, q) in itertools.product(enumerate(keys.values), enumerate(queries.values)):
-        if k is not None and q is not None:
-            try:
-                table[i, j] = bool(s.pred(k, q))
-            except FunctionError:
-                facts.suspects.add(s)
+    table, failed = _tabulated(s.pred, keys.key(), queries.key(), keys.values, queries.values)
+    if failed:
+        facts.suspects.add(s)
     facts.predicates[s] = table
     return table
+
+
+_TABLES: dict[tuple[object, ...], tuple[np.ndarray, bool]] = {}
+"""Predicate tables already made, by predicate and domains: most programs compare the same few."""
+
+
+def _tabulated(
+    pred: Fn, key_key: object, query_key: object, keys: tuple[Value, ...], queries: tuple[Value, ...]
+) -> tuple[np.ndarray, bool]:
+    """Write out a predicate, and say whether it has no meaning somewhere."""
+    known = (pred, key_key, query_key)
+    if known not in _TABLES:
+        table = np.zeros((len(keys), len(queries)), bool)
+        failed = False
+        for (i, k), (j, q) in itertools.product(enumerate(keys), enumerate(queries)):
+            if k is not None and q is not None:
+                try:
+                    table[i, j] = bool(pred(k, q))
+                except FunctionError:
+                    failed = True
+        if len(_TABLES) >= 1_000:
+            _TABLES.clear()
+        table.setflags(write=False)
+        _TABLES[known] = table, failed
+    return _TABLES[known]
 
 
 def _select_facts(facts: Facts, s: Select) -> tuple[bool, bool]:
