@@ -1,16 +1,19 @@
 """The reference interpreter: what every program means.
 
 A sequence node on a batch is an array of integer codes into the list of values that occurred; a function is applied once
-to each combination of values that occurs; a selector is a boolean array [input, query, key]. Every node is computed
-once, however many read it. Nothing here looks at weights or infers anything: this is the oracle for all that does.
+to each combination of values that occurs; a selector is a boolean array [input, query, key]. What is the same for every
+input is held once: its first axis has length 1 and broadcasts. Every node is computed once, however many read it. Nothing here looks at weights or infers anything: this is the oracle for all that does.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Sequence as Sized
 from dataclasses import dataclass
+from itertools import chain, count
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +40,7 @@ from janiform.ir.nodes import (
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 
-MAX_CELLS = 1 << 22
+MAX_CELLS = 1 << 18
 """Pairs of positions held at once; larger batches are run in parts."""
 
 
@@ -60,12 +63,14 @@ class Run:
     def __init__(
         self, inputs: Iterable[Sized[Value]], *, causal: bool = False, program: Program | None = None
     ) -> None:
-        self.inputs = [list(x) for x in inputs]
+        self.inputs = list(inputs)
         self.causal = causal
         self.program = program
-        self.lengths = np.array([len(x) for x in self.inputs], dtype=np.int64)
+        self.lengths = np.fromiter(map(len, self.inputs), np.int64, len(self.inputs))
+        self.tokens = list(chain.from_iterable(self.inputs))
         self.width = int(self.lengths.max(initial=0))
-        self.valid = np.arange(self.width)[None, :] < self.lengths[:, None]
+        alike = self.lengths[:1] if (self.lengths == self.width).all() else self.lengths
+        self.valid = np.arange(self.width)[None, :] < alike[:, None]
         pairs = self.valid[:, :, None] & self.valid[:, None, :]
         self.pairs = pairs & np.tril(np.ones((self.width, self.width), bool)) if causal else pairs
         self._columns: dict[Sequence, Column] = {}
@@ -76,24 +81,25 @@ class Run:
         column = self.column(n)
         table = np.empty(len(column.values), object)
         table[:] = column.values
-        rows = table[column.codes]
-        return [row[:k].tolist() for row, k in zip(rows, self.lengths.tolist(), strict=True)]
+        rows = table[column.codes].tolist()
+        return rows if len(self.valid) == 1 else [row[:k] for row, k in zip(rows, self.lengths.tolist())]
 
     def pattern(self, s: Selector) -> list[np.ndarray]:
         """Return what a selector selects, one boolean [query, key] array for each input."""
         return [p[:k, :k] for p, k in zip(self.pairs_selected(s), self.lengths.tolist(), strict=True)]
 
     def column(self, n: Sequence) -> Column:
-        """Return the values of a sequence node as codes."""
+        """Return the values of a sequence node as codes [input, position]."""
         if n not in self._columns:
             self._compute(n)
-        return self._columns[n]
+        found = self._columns[n]
+        return Column(np.broadcast_to(found.codes, (len(self.inputs), self.width)), found.values)
 
     def pairs_selected(self, s: Selector) -> np.ndarray:
         """Return what a selector selects: booleans [input, query, key]."""
         if s not in self._patterns:
             self._compute(s)
-        return self._patterns[s]
+        return np.broadcast_to(self._patterns[s], (len(self.inputs), self.width, self.width))
 
     def _compute(self, root: Node) -> None:
         for n in walk(root):
@@ -110,10 +116,9 @@ class Run:
             case Tokens():
                 return self._tokens()
             case Indices():
-                codes = np.broadcast_to(np.arange(self.width), self.valid.shape)
-                return Column(codes, list(range(self.width)) or [None])
+                return Column(np.arange(self.width)[None, :], list(range(self.width)) or [None])
             case Const(value=v):
-                return Column(np.zeros(self.valid.shape, np.int64), [canonical(v)])
+                return Column(np.zeros((1, self.width), np.int64), [canonical(v)])
             case Map():
                 return self._map(n)
             case Count(selector=s):
@@ -123,21 +128,23 @@ class Run:
         raise TypeError(f"unknown sequence node {type(n).__name__}")
 
     def _tokens(self) -> Column:
-        flat = [t for x in self.inputs for t in x]
-        for kind in set(map(type, flat)):
+        kinds = set(map(type, self.tokens))
+        for kind in kinds:
             if kind not in (bool, int, float, str, type(None)):
                 raise InputError(f"a token is a bool, int, float or str, got {kind.__name__}")
-        plain = set(map(type, flat)) in ({int}, {str})
-        keys = flat if plain else list(map(identity, flat))
-        known = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        first = {} if plain else dict(zip(reversed(keys), reversed(flat), strict=True))
-        codes = np.zeros(self.valid.shape, np.int64)
-        codes[self.valid] = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+        plain = kinds in ({int}, {str})
+        keys = self.tokens if plain else [identity(t) for t in self.tokens]
+        known: defaultdict[Any, int] = defaultdict(count().__next__)
+        codes = np.zeros((len(self.inputs), self.width), np.int64)
+        codes[np.broadcast_to(self.valid, codes.shape)] = np.fromiter(
+            map(known.__getitem__, keys), np.int64, len(keys)
+        )
+        first = {} if plain else dict(zip(reversed(keys), reversed(self.tokens), strict=True))
         return Column(codes, [canonical(first.get(key, key)) for key in known] or [None])
 
     def _map(self, n: Map) -> Column:
         columns = [self._columns[a] for a in n.args]
-        joint = np.zeros(self.valid.shape, np.int64)
+        joint = np.zeros((1, self.width), np.int64)
         for c in columns:
             joint = joint * len(c.values) + c.codes
         cells = math.prod(len(c.values) for c in columns)
@@ -170,16 +177,16 @@ class Run:
         holes = (
             _reduce(chosen, (~defined)[source.codes].astype(float))
             if not defined.all()
-            else np.zeros(widths.shape)
+            else np.zeros((1, self.width))
         )
         first = np.take_along_axis(source.codes, chosen.argmax(2), 1) if self.width else source.codes
         own = np.array([float(v) if isinstance(v, int | float) else 0.0 for v in source.values])
         some = (widths > 0) & (holes == 0) & self.valid
         if n.reduce == "mean":
-            alike = self._alike(chosen, source, first)
+            alike = widths <= 1 if widths.max(initial=0) <= 1 else self._alike(chosen, source, first, widths)
             several = some & ~alike
         else:
-            alike, several = np.zeros(widths.shape, bool), some
+            several = some
         strings = np.array([isinstance(v, str) for v in source.values])
         if several.any() and strings.any():
             mixed = several & (_reduce(chosen, strings[source.codes].astype(float)) > 0)
@@ -190,20 +197,17 @@ class Run:
         values: list[Value] = [*source.values, canonical(n.default), None]
         codes = np.where(widths == 0, len(values) - 2, np.where(holes > 0, len(values) - 1, first))
         if several.any():
-            total = _reduce(chosen, own[source.codes])[several]
-            found, where = np.unique(
-                total / widths[several] if n.reduce == "mean" else total, return_inverse=True
-            )
-            codes[several] = len(values) + where
-            values += [canonical(x) for x in found.tolist()]
+            total = _reduce(chosen, own[source.codes])
+            which, found = _ratios(total, widths if n.reduce == "mean" else np.ones_like(widths), several)
+            codes = np.where(several, len(values) + which, codes)
+            values += [canonical(x) for x in found]
         return self._tidy(codes, values)
 
-    def _alike(self, chosen: np.ndarray, source: Column, first: np.ndarray) -> np.ndarray:
+    def _alike(self, chosen: np.ndarray, source: Column, first: np.ndarray, widths: np.ndarray) -> np.ndarray:
         """Where every selected key holds the value that the first one holds."""
         if len(source.values) == 1:
             return np.ones(first.shape, bool)
         numbers = source.codes.astype(float)
-        widths = _widths(chosen)
         total, squares = _reduce(chosen, numbers), _reduce(chosen, numbers * numbers)
         return (total == widths * first) & (squares == widths * first * first)
 
@@ -257,7 +261,6 @@ class Run:
 
     def _predicate(self, s: Select) -> np.ndarray:
         keys, queries = self._columns[s.keys], self._columns[s.queries]
-        cells = queries.codes[:, :, None] * len(keys.values) + keys.codes[:, None, :]
         table = np.zeros(len(queries.values) * len(keys.values), bool)
         faults: dict[int, str] = {}
         for q, query in enumerate(queries.values):
@@ -267,6 +270,9 @@ class Run:
                         table[q * len(keys.values) + k] = bool(s.pred(key, query))
                     except FunctionError as e:
                         faults[q * len(keys.values) + k] = str(e)
+        if table.all():
+            return np.ones((1, self.width, self.width), bool)
+        cells = queries.codes[:, :, None] * len(keys.values) + keys.codes[:, None, :]
         for cell, fault in faults.items():
             met = (cells == cell) & self.pairs
             if met.any():
@@ -289,7 +295,7 @@ class Run:
                 badness = self._scored(s)
         worst = np.iinfo(np.int64).max
         masked = np.where(chosen, badness, worst)
-        best = np.zeros(chosen.shape, bool)
+        best = np.zeros(masked.shape, bool)
         if self.width:
             np.put_along_axis(best, masked.argmin(2)[:, :, None], True, 2)
         return best & chosen
@@ -305,32 +311,51 @@ class Run:
         numbers = np.array([float(v) if isinstance(v, int | float) else 0.0 for v in score.values])
         rank = np.unique(numbers, return_inverse=True)[1]
         rank = -rank if s.rule == "largest" else rank
-        return np.broadcast_to(rank[score.codes][:, None, :], self.pairs.shape)
+        return rank[score.codes][:, None, :]
 
     # --- faults -------------------------------------------------------------------------------------------------------
 
     def _meaningless(self, n: Node, fault: str, where: np.ndarray) -> MeaningError:
         """Name the node and the first input on which it has no meaning."""
-        met = np.argwhere(where & self.valid)
+        met = np.argwhere(np.broadcast_to(where & self.valid, (len(self.inputs), self.width)))
         name = self.program.where(n) if self.program is not None else type(n).__name__.lower()
         b, i = (int(x) for x in met[0])
-        error = MeaningError(f"{name} has no meaning on input {self.inputs[b]!r} at position {i}: {fault}")
+        error = MeaningError(
+            f"{name} has no meaning on input {list(self.inputs[b])!r} at position {i}: {fault}"
+        )
         error.rows = tuple(np.unique(met[:, 0]).tolist())
         return error
 
 
 def _renumber(codes: np.ndarray, valid: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """Return codes numbered by those that occur at valid positions (0 elsewhere), and which these are."""
-    used = codes[valid]
+    every = bool(valid.all())
+    codes, valid = np.broadcast_arrays(codes, valid)
+    used = codes.ravel() if every else codes[valid]
     if cells <= 4 * codes.size + 4096:
         occurring = np.flatnonzero(np.bincount(used, minlength=cells))
         number = np.zeros(cells, np.int64)
         number[occurring] = np.arange(len(occurring))
-        return np.where(valid, number[codes], 0), occurring
+        return number[codes] if every else np.where(valid, number[codes], 0), occurring
     occurring, inverse = np.unique(used, return_inverse=True)
     numbered = np.zeros(codes.shape, np.int64)
     numbered[valid] = inverse
     return numbered, occurring
+
+
+def _ratios(total: np.ndarray, widths: np.ndarray, where: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Number the distinct values of total / widths, and list them."""
+    total, widths, where = np.broadcast_arrays(total, widths, where)
+    low, most = total[where].min(), int(widths.max()) + 1
+    cells = (total - low) * most + widths
+    count = float(total[where].max() - low + 1) * most
+    if count <= 4 * total.size + 4096 and (cells == np.rint(cells)).all():
+        which, pairs = _renumber(np.where(where, cells, 0).astype(np.int64), where, int(count))
+        return which, ((pairs // most + low) / (pairs % most)).tolist()
+    found, inverse = np.unique(total[where] / widths[where], return_inverse=True)
+    which = np.zeros(total.shape, np.int64)
+    which[where] = inverse
+    return which, found.tolist()
 
 
 def _widths(chosen: np.ndarray) -> np.ndarray:
@@ -340,6 +365,8 @@ def _widths(chosen: np.ndarray) -> np.ndarray:
 
 def _reduce(chosen: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Sum one number a key over the selected keys."""
+    if len(chosen) == 1:
+        return numbers @ chosen[0].T.astype(np.float64)
     return np.matmul(chosen.astype(np.float64), numbers[:, :, None])[:, :, 0]
 
 
@@ -360,12 +387,12 @@ def evaluate(
     >>> evaluate(program(histogram()), ["aab", ""])
     {'output': [[2, 2, 1], []]}
     """
-    batch = [list(x) for x in inputs]
+    batch = list(inputs)
     if signature is not None:
         causal = signature.causal
         signature.validate(batch)
     found: dict[str, list[list[Value]]] = {name: [] for name in program.outputs}
-    size = max((len(x) for x in batch), default=0)
+    size = max(map(len, batch), default=0)
     step = max(1, MAX_CELLS // max(1, size * size))
     for start in range(0, len(batch), step):
         run = Run(batch[start : start + step], causal=causal, program=program)
