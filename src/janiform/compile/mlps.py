@@ -23,14 +23,14 @@ def settle_steps(plan: Plan, v: Variable, n: Sequence) -> None:
     elif plan.is_raw(n):
         settle_refined(plan, v, n)
     else:
-        numbers = v.domain.numbers()
+        numbers = v.domain.numbers
         v.coordinate, v.points, v.codes = plan.number(n), numbers, np.arange(len(numbers))
 
 
 def settle_refined(plan: Plan, v: Variable, n: Sequence) -> None:
     """Read a count or mean again through steps, so that any function of it can be had."""
     raw = plan.raw(n)
-    numbers = v.domain.numbers()
+    numbers = v.domain.numbers
     codes = np.arange(len(numbers))
     if isinstance(n, Count):
         points = 1.0 / (numbers + 1.0)
@@ -47,7 +47,7 @@ def settle_refined(plan: Plan, v: Variable, n: Sequence) -> None:
 
 def lifted(plan: Plan, raw: Variable, domain: Domain) -> tuple[Form, np.ndarray, np.ndarray]:
     """Lift the numbers above everything a partly or wholly undefined mean can be."""
-    numbers, nothing = domain.numbers(), domain.codes[None]
+    numbers, nothing = domain.numbers, domain.codes[None]
     low, high = min(0.0, float(numbers.min())), max(0.0, float(numbers.max()))
     count = plan.facts.signature.max_len
     lift = count * 2.0 * (high - low + 1.0)
@@ -59,7 +59,7 @@ def lifted(plan: Plan, raw: Variable, domain: Domain) -> tuple[Form, np.ndarray,
 
 def sum_coordinate(plan: Plan, n: Aggregate, domain: Domain) -> tuple[Form, np.ndarray]:
     """The sum itself; where nothing is selected, the default, below all numbers if that is undefined."""
-    numbers = domain.numbers()
+    numbers = domain.numbers
     points = numbers.copy()
     if domain.undefined:
         points[domain.codes[None]] = min(0.0, float(numbers.min())) - 1.0
@@ -74,8 +74,8 @@ def settle_joint(
     fixed: list[np.ndarray | None] = []
     for s, d in zip(sources, domains, strict=True):
         plain = plan.is_raw(s) and not d.undefined and not (isinstance(s, Aggregate) and s.reduce == "sum")
-        fixed.append((1.0 / (d.numbers() + 1.0) if isinstance(s, Count) else d.numbers()) if plain else None)
-    numbers = [np.where(d.holes(), np.nan, d.numbers()) if d.numeric else None for d in domains]
+        fixed.append((1.0 / (d.numbers + 1.0) if isinstance(s, Count) else d.numbers) if plain else None)
+    numbers = [np.where(d.holes(), np.nan, d.numbers) if d.numeric else None for d in domains]
     inner = fn if fn is not None and v.node is not None and direct(plan, v.node, sources) else None
     found = find(codes, fixed, numbers, inner)
     if found is None or (found.strain > MAX_STRAIN and any(f is not None for f in fixed)):

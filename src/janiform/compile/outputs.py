@@ -60,12 +60,12 @@ def read_output(plan: Plan, n: Sequence) -> Output:
             defined_ = Form({(plan.raw(n), 1): whole}, 1.0 - whole)
             return Output("number", (plan.number(n), defined_), values, min(gap, 1.0), False)
         level = float(np.floor(numbers[0])) - 1.0
-        codes = domain.numbers()
+        codes = domain.numbers.copy()
         codes[domain.codes[None]] = level
         form = plan.feature(n, codes)
         numbers, values, gap = np.array([level, *numbers]), (None, *values), min(gap, 1.0)
         if not _resolvable(numbers, gap):
-            columns = plan.feature(n, domain.numbers()), plan.is_defined(n)
+            columns = plan.feature(n, domain.numbers), plan.is_defined(n)
             return Output("number", columns, values[1:], gap, False)
     else:
         form = plan.number(n)

@@ -92,10 +92,10 @@ class Plan:
             return _sum(self.number(part).scaled(sign) for sign, part in split)
         variable = self.facts.variable(n)
         if variable is None:
-            return Form({}, float(domain.numbers()[0]))
+            return Form({}, float(domain.numbers[0]))
         if variable is n and isinstance(n, Aggregate) and self.is_raw(n):
             return self.sum_form(n) if n.reduce == "sum" else Form({(self.raw(n), 0): 1.0})
-        return self.feature(n, domain.numbers())
+        return self.feature(n, domain.numbers)
 
     def linear(self, n: Sequence) -> bool:
         """Whether the number of variable ``n`` can be read without steps of its own."""
@@ -226,7 +226,7 @@ class Plan:
     def sum_form(self, n: Aggregate, undefined: float = 0.0) -> Form:
         """The product plus what depends on the width alone."""
         _, count = self.factors(n)
-        widths = self.facts.domains[count].numbers()
+        widths = self.facts.domains[count].numbers
         nothing = float(n.default) if isinstance(n.default, int | float) else undefined
         extra = np.where(widths > 0, self.lowest(n) * widths, nothing)
         return Form({(self.raw(n), 0): 1.0}) + self.feature(count, extra)
@@ -234,7 +234,7 @@ class Plan:
     def lowest(self, n: Aggregate) -> float:
         """The lowest value summed, or 0 if none is negative."""
         values = self.facts.domains[n.values]
-        return min(0.0, values.low if values.values is None else float(values.numbers().min()))
+        return min(0.0, values.low if values.values is None else float(values.numbers.min()))
 
     def conjunction(self, s: Selector) -> list[Group] | None:
         """The groups whose conjunction a selector is, if any."""
@@ -248,7 +248,7 @@ class Plan:
         return (
             self.number(n)
             if domain.values is None or not domain.undefined
-            else self.feature(n, domain.numbers())
+            else self.feature(n, domain.numbers)
         )
 
     def is_defined(self, n: Sequence) -> Form:
@@ -270,7 +270,7 @@ def _line(domain: Domain, values: np.ndarray) -> tuple[float, float] | None:
     """Return (a, b) where ``values == a * number + b``, for a numeric domain that is never undefined."""
     if not domain.numeric or domain.undefined:
         return None
-    x = domain.numbers()
+    x = domain.numbers
     i, j = int(x.argmin()), int(x.argmax())
     if x[i] == x[j]:
         return None

@@ -83,7 +83,7 @@ def settle_raw(plan: Plan, v: Variable) -> None:
         v.head = head(plan, n.selector, "count", n)
         give(plan, v, Form(), 1.0)
         assert v.domain.values is not None
-        v.points = 1.0 / (v.domain.numbers() + 1.0)
+        v.points = 1.0 / (v.domain.numbers + 1.0)
         v.basis, v.labels = v.points[None, :], (f"1 / ({v.name} + 1)",)
     else:
         assert isinstance(n, Aggregate)
@@ -103,7 +103,7 @@ def lay_mean(plan: Plan, v: Variable) -> None:
     if v.domain.values is None:
         v.basis = np.array([[v.domain.low, v.domain.high]])
         return
-    numbers = v.domain.numbers()
+    numbers = v.domain.numbers
     v.points, v.basis = numbers, numbers[None, :]
     if v.domain.undefined:
         defined = np.array([x is not None for x in v.domain.values], float)
@@ -116,7 +116,7 @@ def settle_product(plan: Plan, v: Variable) -> None:
     assert isinstance(n, Aggregate)
     v.settled = True
     mean, count = plan.factors(n)
-    widths = plan.facts.domains[count].numbers()
+    widths = plan.facts.domains[count].numbers
     gates = [(w, plan.feature(count, np.eye(len(widths))[i])) for i, w in enumerate(widths) if w]
     lowest = plan.lowest(n)
     v.factors = (plan.number(mean), gates, lowest)

@@ -25,6 +25,10 @@ Kind = Literal["token", "position", "copy", "raw", "steps", "product"]
 an MLP that reads a coordinate through steps, an MLP that multiplies a mean by a count."""
 
 
+FEW = 6
+"""How many columns a new one is compared with, lest it be a multiple of one of them."""
+
+
 @dataclass(slots=True)
 class Form:
     """A linear combination of columns, plus a constant."""
@@ -62,6 +66,7 @@ class Variable:
     domain: Domain
     depth: float
     columns: list[np.ndarray] = field(default_factory=list)
+    asked: dict[bytes, int] = field(default_factory=dict)
     settled: bool = False
     basis: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     expand: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -95,10 +100,14 @@ class Variable:
         column = values - const
         if column.min() == column.max():
             return Form({}, float(values[rest]))
-        for j, have in enumerate(self.columns):
+        known = self.asked.get(column.tobytes())
+        if known is not None:
+            return Form({(self, known): 1.0}, const)
+        for j, have in enumerate(self.columns[:FEW]):
             found = _multiple(have, column, offset=self.undefined is None)
             if found is not None:
                 return Form({(self, j): found[0]}, const + found[1])
+        self.asked[column.tobytes()] = len(self.columns)
         self.columns.append(column)
         return Form({(self, len(self.columns) - 1): 1.0}, const)
 
@@ -132,12 +141,12 @@ def _multiple(have: np.ndarray, want: np.ndarray, *, offset: bool) -> tuple[floa
 def _label(name: str, column: np.ndarray, domain: Domain) -> str:
     """Name a column: the number itself, a test, or a function."""
     assert domain.values is not None
-    if domain.numeric and np.array_equal(column, domain.numbers()):
+    if domain.numeric and np.array_equal(column, domain.numbers):
         return name
     on = [v for v, c in zip(domain.values, column, strict=True) if c]
     if set(np.unique(column)) <= {0.0, 1.0} and len(on) <= 4:
         return f"{name} in {on!r}" if len(on) > 1 else f"{name} = {on[0]!r}"
-    if domain.numeric and np.array_equal(column, domain.numbers() ** 2):
+    if domain.numeric and np.array_equal(column, domain.numbers**2):
         return f"{name}^2"
     return f"f({name})"
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -47,7 +48,7 @@ IMPOSSIBLE = -1
 """The code of a combination of values that cannot occur."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Domain:
     """The possible values of a variable, in order (undefined first), with their codes.
 
@@ -69,7 +70,7 @@ class Domain:
         """Whether the variable can be undefined."""
         return self.values is not None and None in self.codes
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         """Whether every defined value is a number or a boolean."""
         return self.values is None or all(isinstance(v, int | float) for v in self.values if v is not None)
@@ -78,10 +79,13 @@ class Domain:
         """The values as a key under which ``True`` and ``1`` differ."""
         return tuple(self.codes)
 
+    @cached_property
     def numbers(self) -> np.ndarray:
-        """The values as floats, undefined and strings as 0."""
+        """The values as floats, undefined and strings as 0; read-only."""
         assert self.values is not None
-        return np.array([float(v) if isinstance(v, int | float) else 0.0 for v in self.values])
+        numbers = np.array([float(v) if isinstance(v, int | float) else 0.0 for v in self.values])
+        numbers.setflags(write=False)
+        return numbers
 
     def holes(self) -> np.ndarray:
         """Which of the values is the undefined one."""
@@ -243,8 +247,8 @@ def _infer_map(facts: Facts, n: Map) -> None:
     joint = np.zeros(where.size, np.int64)
     for c, values in zip(columns, arg_values, strict=True):
         joint = joint * len(values) + c[where]
-    cells, inverse = np.unique(joint, return_inverse=True)
-    keys = np.unravel_index(cells, [len(values) for values in arg_values])
+    occurring, inverse = np.unique(joint, return_inverse=True)
+    keys = np.unravel_index(occurring, [len(values) for values in arg_values])
     args = [[values[c] for c in key.tolist()] for values, key in zip(arg_values, keys, strict=True)]
     results, failed = _applied(n.fn, list(zip(*args, strict=True)))
     if failed:
@@ -309,7 +313,7 @@ def _interval(fn: Fn, domains: list[Domain]) -> tuple[float, float]:
     *slopes, constant = coefficients
     low = high = float(constant)
     for k, d in zip(slopes, domains, strict=True):
-        ends = (d.low, d.high) if d.values is None else (d.numbers().min(), d.numbers().max())
+        ends = (d.low, d.high) if d.values is None else (d.numbers.min(), d.numbers.max())
         low, high = low + min(k * e for e in ends), high + max(k * e for e in ends)
     return low, high
 
