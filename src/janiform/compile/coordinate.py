@@ -138,11 +138,28 @@ def _radix(
             parts[i] = only
             scale = 2.0 * max(1.0, float(np.ptp(only)))
             continue
-        rows = np.moveaxis(codes, i, 0).reshape(codes.shape[i], -1)
-        _, digit = np.unique(rows, axis=0, return_inverse=True)
-        parts[i] = scale * digit.ravel().astype(float)
-        scale *= int(digit.max()) + 1
+        rows, digit = row_classes(np.moveaxis(codes, i, 0).reshape(codes.shape[i], -1))
+        parts[i] = scale * digit.astype(float)
+        scale *= len(rows)
     return tuple(parts)
+
+
+def row_classes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different rows of a table, in order of appearance, and which of them each row is.
+
+    >>> row_classes(np.array([[1, 2], [3, 4], [1, 2]]))[1].tolist()
+    [0, 1, 0]
+    """
+    number: dict[bytes, int] = {}
+    first: list[int] = []
+    which = np.empty(len(rows), np.int64)
+    for i, row in enumerate(np.ascontiguousarray(rows)):
+        key = row.tobytes()
+        if key not in number:
+            number[key] = len(first)
+            first.append(i)
+        which[i] = number[key]
+    return rows[first], which
 
 
 def _through(codes: np.ndarray, parts: tuple[np.ndarray, ...]) -> Coordinate | None:

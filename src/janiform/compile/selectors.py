@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from janiform.compile.coordinate import row_classes
 from janiform.errors import CompileError
 from janiform.ir.domains import IMPOSSIBLE, Facts, predicate_table
 from janiform.ir.nodes import And, Best, Not, Or, Select, Selector, Sequence
@@ -155,8 +156,9 @@ def joint(facts: Facts, s: Selector) -> Joint:
         raise TypeError(f"unknown selector node {type(t).__name__}")
 
     full = evaluate(s)
-    rows, key_class = np.unique(full, axis=0, return_inverse=True)
-    table, query_class = np.unique(rows, axis=1, return_inverse=True)
+    rows, key_class = row_classes(full)
+    columns, query_class = row_classes(rows.T)
+    table = columns.T
     return Joint(
         tuple(keys),
         key_class.reshape(k_shape),
@@ -190,8 +192,8 @@ def factor(
     """
     if not table.any():
         return Score(np.zeros((len(table), 0)), np.zeros((table.shape[1], 0)), np.ones(table.shape[1]))
-    by_query, query_class = _classes(table.T)
-    by_key, key_class = _classes(table)
+    by_query, query_class = row_classes(table.T)
+    by_key, key_class = row_classes(table)
     q_rows, k_rows = by_query.any(1), by_key.any(1)
     if not tabled and min(q_rows.sum(), k_rows.sum()) > 2 and _is_matching(by_key[k_rows], int(q_rows.sum())):
         return _equality(table, key_class, key_numbers, query_numbers, covered)
@@ -202,20 +204,6 @@ def factor(
         queries = by_key[k_rows].T.astype(float)
         keys = (key_class[:, None] == np.flatnonzero(k_rows)[None, :]).astype(float)
     return Score(keys, queries, np.ones(table.shape[1]))
-
-
-def _classes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different rows of a table, in order of appearance, and which of them each row is."""
-    number: dict[bytes, int] = {}
-    first: list[int] = []
-    which = np.empty(len(rows), np.int64)
-    for i, row in enumerate(np.ascontiguousarray(rows)):
-        key = row.tobytes()
-        if key not in number:
-            number[key] = len(first)
-            first.append(i)
-        which[i] = number[key]
-    return rows[first], which
 
 
 def _is_matching(rows: np.ndarray, columns: int) -> bool:

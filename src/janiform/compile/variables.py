@@ -144,7 +144,7 @@ def _label(name: str, column: np.ndarray, domain: Domain) -> str:
     if domain.numeric and np.array_equal(column, domain.numbers):
         return name
     on = [v for v, c in zip(domain.values, column, strict=True) if c]
-    if set(np.unique(column)) <= {0.0, 1.0} and len(on) <= 4:
+    if len(on) <= 4 and set(column.tolist()) <= {0.0, 1.0}:
         return f"{name} in {on!r}" if len(on) > 1 else f"{name} = {on[0]!r}"
     if domain.numeric and np.array_equal(column, domain.numbers**2):
         return f"{name}^2"
