@@ -24,14 +24,14 @@ def form_error(form: Form, unit: float) -> float:
     """Bound the error of a form as computed by a matrix product."""
     inherited = sum(abs(c) * float(np.abs(v.expand[j]) @ v.error) for (v, j), c in form.terms.items())
     coefficients = [c * float(x) for (v, j), c in form.terms.items() for x in v.expand[j] if x]
-    whole = inherited == 0 and dyadic([*coefficients, form.const], unit) and bound(form) < 0.25 / unit
-    if whole and all(_whole_basis(v, unit) for v in form.variables()):
+    whole = inherited == 0 and all(v.whole for v, _ in form.terms)
+    if (
+        whole
+        and all((16 * c).is_integer() for c in (*coefficients, form.const))
+        and bound(form) < 0.25 / unit
+    ):
         return 0.0
     return inherited + (len(coefficients) + 2) * unit * bound(form)
-
-
-def _whole_basis(v: Variable, unit: float) -> bool:
-    return dyadic(v.basis, unit) and not v.error.any()
 
 
 def realize_all(schedule: Schedule, max_len: int, dtype: str) -> float:
@@ -60,6 +60,7 @@ def realize_all(schedule: Schedule, max_len: int, dtype: str) -> float:
                 v.bos, v.error = v.units.base, v.units.error
         if v.kind != "product":
             v.bound = _size(v)
+            v.whole = not v.error.any() and dyadic(v.basis, unit)
     return scale
 
 

@@ -84,6 +84,7 @@ class Variable:
     bound: np.ndarray = field(default_factory=lambda: np.zeros(0))
     error: np.ndarray = field(default_factory=lambda: np.zeros(0))
     relative: float = 0.0
+    whole: bool = False
     slot: int = -1
     dims: tuple[int, ...] = ()
 

@@ -255,7 +255,7 @@ def _infer_map(facts: Facts, n: Map) -> None:
         facts.suspects.add(n)
     domain = facts.domains.setdefault(n, domain_of(results))
     codes = np.full(possible.size, IMPOSSIBLE, np.int32)
-    coded = np.array([domain.codes.get(identity(canonical(v)), IMPOSSIBLE) for v in results], np.int32)
+    coded = np.array([domain.codes.get(identity(v), IMPOSSIBLE) for v in results], np.int32)
     codes[where] = coded[inverse]
     table = Table(tuple(variables), codes.reshape(shape))
     if len(variables) > 1:
