@@ -113,9 +113,10 @@ def circuit(
     embeddings: Literal["joint", "split"],
     inputs: Sequence[Sequence[Value]] | None,
     limit: int,
+    draws: int,
     seed: int,
 ) -> Circuit:
-    """Compute the circuit of a pair over ``inputs``: all of its domain up to ``limit``, that many drawn ones, or those given."""
+    """Compute the circuit of a pair over ``inputs``: those given, all there are up to ``limit``, or drawn ones."""
     for name, given, known in (
         ("ablation", ablation, ("resample", "mean", "zero")),
         ("granularity", granularity, ("component", "qkv")),
@@ -128,7 +129,7 @@ def circuit(
             "the edges of a model with normalization are not linear in what is written; circuit() needs none"
         )
     wiring = Wiring(pair.model)
-    batches, seen, exhaustive = _batches(pair, inputs, limit, seed)
+    batches, seen, exhaustive = _batches(pair, inputs, limit, draws, seed)
     carries = _carries(wiring, batches, ablation)
     alive = _alive(wiring, carries, 0 if inputs is None else max(map(len, inputs), default=0), pair)
     merged: dict[Edge, bool] = {}
@@ -160,21 +161,23 @@ class Wiring:
         self.model.requires_grad_(False).to(model.device)
         self.writers = ["tok", "pos"]
         self.readers: list[tuple[str, int]] = []  # (name, how many writers come before it)
-        matrices = []
-        for i, block in enumerate(self.model.blocks):
+        w = self.model.weights()
+        writes = [w["embed.W_E"], w["pos_embed.W_pos"]]
+        reads = []
+        for i in range(config.n_layers):
             before = len(self.writers)
             for h in range(config.n_heads):
-                for letter in "qkv":
-                    self.readers.append((f"a{i}.h{h}<{letter}>", before))
-                    matrices.append(getattr(block.attn, f"W_{letter.upper()}")[h])
+                self.readers += [(f"a{i}.h{h}<{letter}>", before) for letter in "qkv"]
+                reads += [w[f"blocks.{i}.attn.W_{letter}"][h] for letter in "QKV"]
             self.writers += [f"a{i}.h{h}" for h in range(config.n_heads)]
+            writes += list(w[f"blocks.{i}.attn.W_O"])
             self.readers.append((f"m{i}", len(self.writers)))
-            matrices.append(block.mlp.W_in)  # type: ignore[union-attr, arg-type]
+            reads.append(w[f"blocks.{i}.mlp.W_in"])
             self.writers.append(f"m{i}")
+            writes.append(np.vstack([w[f"blocks.{i}.mlp.W_out"], w[f"blocks.{i}.mlp.b_out"]]))
         self.readers.append(("logits", len(self.writers)))
-        matrices.append(self.model.unembed.W_U)
-        self.columns = np.cumsum([0, *(m.shape[1] for m in matrices)])
-        self.seen_through = torch.cat([m / m.abs().amax(0).clamp_min(1e-30) for m in matrices], dim=1)
+        reads.append(w["unembed.W_U"])
+        self.contacts = _contacts(self.writers, writes, self.readers, reads)
 
     def written(self, ids: Tensor) -> Iterator[tuple[str, Float[Tensor, "batch pos d_model"]]]:
         """Yield what each writer adds to the stream."""
@@ -188,8 +191,33 @@ class Wiring:
             yield f"m{i}", cache[f"blocks.{i}.hook_mlp_out"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contact:
+    """How all readers see one writer: the dimensions it writes, the distinct directions seen in them, and by whom."""
+
+    dims: np.ndarray
+    directions: np.ndarray
+    seen_by: dict[str, np.ndarray]
+
+
+def _contacts(
+    writers: list[str], writes: list[np.ndarray], readers: list[tuple[str, int]], reads: list[np.ndarray]
+) -> dict[str, Contact]:
+    """Reduce readers' matrices to what each writer can touch; the many units of a step share one direction."""
+    scaled = [m / np.abs(m).max(0, initial=1e-300) for m in reads]
+    found = {}
+    for i, (writer, written) in enumerate(zip(writers, writes)):
+        dims = np.flatnonzero(np.abs(written).max(0, initial=0.0))
+        later = [(reader, m[dims]) for (reader, before), m in zip(readers, scaled) if i < before]
+        directions, which = np.unique(np.hstack([m for _, m in later]), axis=1, return_inverse=True)
+        ends = np.cumsum([m.shape[1] for _, m in later])
+        parts = np.split(which.reshape(-1), ends[:-1])
+        found[writer] = Contact(dims, directions, {r: np.unique(p) for (r, _), p in zip(later, parts)})
+    return found
+
+
 def _batches(
-    pair: Pair, inputs: Sequence[Sequence[Value]] | None, limit: int, seed: int
+    pair: Pair, inputs: Sequence[Sequence[Value]] | None, limit: int, draws: int, seed: int
 ) -> tuple[list[np.ndarray], int, bool]:
     """Return padded ids in batches, how many inputs they are, and whether these are all there are."""
     c = pair.model.config
@@ -200,33 +228,34 @@ def _batches(
         return [ids[i : i + size] for i in range(0, len(ids), size)], len(ids), False
     domain = count(pair.signature)
     whole = domain <= limit
-    source = everything(pair.signature, size) if whole else drawn(pair.signature, limit, size, seed=seed)
-    return [pair.codec.frame(codes, pair.signature.max_len) for codes in source], min(domain, limit), whole
+    source = everything(pair.signature, size) if whole else drawn(pair.signature, draws, size, seed=seed)
+    return (
+        [pair.codec.frame(codes, pair.signature.max_len) for codes in source],
+        domain if whole else draws,
+        whole,
+    )
 
 
 def _carries(
     wiring: Wiring, batches: list[np.ndarray], ablation: Ablation
 ) -> dict[tuple[str, str], np.ndarray]:
     """Return for each writer and reader at which positions something passes."""
-    low: dict[str, Tensor] = {}
-    high: dict[str, Tensor] = {}
+    low: dict[str, np.ndarray] = {}
+    high: dict[str, np.ndarray] = {}
     with torch.no_grad():
         for ids in batches:
-            for name, x in wiring.written(torch.from_numpy(ids).to(wiring.model.device)):
-                seen = x @ wiring.seen_through
-                least, most = seen.amin(0), seen.amax(0)
-                low[name] = torch.minimum(low[name], least) if name in low else least
-                high[name] = torch.maximum(high[name], most) if name in high else most
+            for writer, x in wiring.written(torch.from_numpy(ids).to(wiring.model.device)):
+                contact = wiring.contacts[writer]
+                seen = x[..., contact.dims].cpu().numpy() @ contact.directions
+                least, most = seen.min(0), seen.max(0)
+                low[writer] = np.minimum(low.get(writer, least), least)
+                high[writer] = np.maximum(high.get(writer, most), most)
     found = {}
-    for i, writer in enumerate(wiring.writers):
-        if ablation == "zero":
-            size = torch.maximum(high[writer].abs(), low[writer].abs())
-        else:
-            size = high[writer] - low[writer]
-        for j, (reader, before) in enumerate(wiring.readers):
-            if i < before:
-                block = size[:, wiring.columns[j] : wiring.columns[j + 1]]
-                found[writer, reader] = (block > TOLERANCE).any(1).cpu().numpy()
+    for writer, contact in wiring.contacts.items():
+        zero = ablation == "zero"
+        size = np.maximum(high[writer], -low[writer]) if zero else high[writer] - low[writer]
+        for reader, directions in contact.seen_by.items():
+            found[writer, reader] = (size[:, directions] > TOLERANCE).any(1)
     return found
 
 
@@ -248,7 +277,9 @@ def _alive(
             reading[reader] = later if letter in ("k", "v") else out
         for writer in wiring.writers[:before]:
             alive[writer, reader] = carries[writer, reader] & reading[reader]
-            heard[writer] |= alive[writer, reader]
+            # Where a writer happens to be constant it may vary once another edge is cut: it is heard there too.
+            if alive[writer, reader].any():
+                heard[writer] |= reading[reader]
     return {edge: alive[edge] for edge in carries}
 
 

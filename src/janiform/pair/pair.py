@@ -137,6 +137,7 @@ class Pair:
         embeddings: Literal["joint", "split"] = "joint",
         inputs: Sequence[str | Sequence[Value]] | None = None,
         limit: int = 10_000,
+        draws: int = 1_000,
         seed: int = 0,
     ) -> Circuit:
         """Return the edges that carry anything under an ablation: the truth that discovery methods look for."""
@@ -148,6 +149,7 @@ class Pair:
             embeddings=embeddings,
             inputs=inputs,
             limit=limit,
+            draws=draws,
             seed=seed,
         )
 
