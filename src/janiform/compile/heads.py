@@ -12,8 +12,8 @@ from janiform.compile.plan import Plan
 from janiform.compile.selectors import Group, Joint, factor, joint
 from janiform.compile.variables import Form, Variable
 from janiform.errors import CompileError
-from janiform.ir.domains import domain_of
 from janiform.ir.nodes import Best, Indices, Selector, Sequence, Tokens
+from janiform.ir.values import domain_of
 
 
 def head(

@@ -7,9 +7,9 @@ import numpy as np
 from janiform.compile.coordinate import find
 from janiform.compile.plan import Plan
 from janiform.compile.variables import Form, Variable
-from janiform.ir.domains import Domain
 from janiform.ir.functions import Fn
 from janiform.ir.nodes import Aggregate, Count, Map, Sequence
+from janiform.ir.values import Domain
 
 MAX_STRAIN = 400.0
 """Counts and means are read again through steps of their own before they are combined on a finer coordinate than this."""

@@ -19,7 +19,7 @@ from janiform.compile.selectors import Group, conjunction
 from janiform.compile.variables import Form, Kind, Variable
 from janiform.errors import CompileError
 from janiform.ir.derived import length
-from janiform.ir.domains import Domain, Facts
+from janiform.ir.domains import Facts
 from janiform.ir.functions import affine
 from janiform.ir.nodes import (
     Aggregate,
@@ -37,6 +37,7 @@ from janiform.ir.nodes import (
     walk,
 )
 from janiform.ir.program import Program
+from janiform.ir.values import Domain
 
 
 @dataclass(slots=True)

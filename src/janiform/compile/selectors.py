@@ -18,8 +18,9 @@ import numpy as np
 
 from janiform.compile.coordinate import row_classes
 from janiform.errors import CompileError
-from janiform.ir.domains import IMPOSSIBLE, Facts, predicate_table
+from janiform.ir.domains import IMPOSSIBLE, Facts
 from janiform.ir.nodes import And, Best, Not, Or, Select, Selector, Sequence
+from janiform.ir.relations import predicate_table
 
 MAX_JOINT = 4_000_000
 """The largest table of key times query combinations that is written out."""

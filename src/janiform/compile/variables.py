@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from janiform.compile.units import Units
-from janiform.ir.domains import Domain
 from janiform.ir.nodes import Sequence
+from janiform.ir.values import Domain
 
 if TYPE_CHECKING:
     from janiform.compile.attention import Head
