@@ -177,8 +177,8 @@ class Symbol:
     def __init__(self, fn: Fn, path: _Path) -> None:
         self._fn, self._path = fn, path
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc, override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # type: ignore[override]
         self._path.refuse("asks for the type of its argument")
 
     def __bool__(self) -> bool:
