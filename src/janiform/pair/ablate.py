@@ -14,7 +14,8 @@ from torch import Tensor
 
 from janiform.errors import InputError
 from janiform.model.hooks import Hook, HookPoint, NameFilter
-from janiform.pair.circuit import Ablation, Edge, Wiring
+from janiform.pair.circuit import Ablation, Edge
+from janiform.pair.wiring import Wiring
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
