@@ -8,6 +8,7 @@ of one other variable alone is a *view* of it, a table over its domain; the comp
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +35,9 @@ from janiform.ir.program import Program
 from janiform.ir.relations import infer_selector
 from janiform.ir.semantics import Signature
 from janiform.ir.values import MAX_CELLS, Domain, domain_of, means, sums
+
+MAX_PAIRS = 1 << 24
+"""Pairs of positions that are held at once for positional nodes."""
 
 IMPOSSIBLE = -1
 """The code of a combination of values that cannot occur."""
@@ -67,7 +71,7 @@ class Facts:
     grid: dict[Sequence, np.ndarray] = field(default_factory=dict)
     joint: dict[Sequence, Table] = field(default_factory=dict)
     predicates: dict[Select, np.ndarray] = field(default_factory=dict)
-    run: Run | None = None
+    runs: list[Run] = field(default_factory=list)
 
     def variable(self, n: Sequence) -> Sequence | None:
         """The one variable that ``n`` is a view of, or None for a constant."""
@@ -86,13 +90,24 @@ class Facts:
                 assert isinstance(n, Sequence)
                 _infer_sequence(self, n)
 
-    def lengths(self) -> Run:
-        """The interpreter's run on one input of every length: all that a positional node can see."""
-        if self.run is None:
-            token = self.signature.vocab[0]
-            inputs = [[token] * n for n in range(1, self.signature.max_len + 1)]
-            self.run = Run(inputs, causal=self.signature.causal)
-        return self.run
+    def lengths(self) -> Iterator[Run]:
+        """Yield the interpreter's runs on one input of every length: all that a positional node can see.
+
+        They are kept while they are small; else each call makes them again, a few lengths at a time.
+        """
+        if self.runs:
+            yield from self.runs
+            return
+        token, longest = self.signature.vocab[0], self.signature.max_len
+        keep = longest**3 <= MAX_PAIRS
+        start = 1
+        while start <= longest:
+            stop = longest + 1 if keep else min(longest, start + MAX_PAIRS // longest**2) + 1
+            run = Run([[token] * n for n in range(start, stop)], causal=self.signature.causal)
+            if keep:
+                self.runs.append(run)
+            yield run
+            start = stop
 
 
 def infer(program: Program, signature: Signature) -> Facts:
@@ -110,7 +125,7 @@ def infer(program: Program, signature: Signature) -> Facts:
 
 def _infer_sequence(facts: Facts, n: Sequence) -> None:
     if facts.positional[n] and not isinstance(n, Const):
-        values = [v for row in facts.lengths().values(n) for v in row]
+        values = [v for run in facts.lengths() for row in run.values(n) for v in row]
         domain = domain_of(values)
         facts.grid[n] = np.array([domain.codes[identity(canonical(v))] for v in values], dtype=np.int32)
         facts.domains[n] = domain

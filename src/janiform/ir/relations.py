@@ -37,7 +37,7 @@ _TABLES: dict[tuple[object, ...], tuple[np.ndarray, bool]] = {}
 
 def infer_selector(facts: Facts, s: Selector) -> None:
     if facts.positional[s]:
-        widths = np.concatenate([p.sum(1) for p in facts.lengths().pattern(s)])
+        widths = np.concatenate([p.sum(1) for run in facts.lengths() for p in run.pattern(s)])
         facts.at_most_one[s], facts.nonempty[s] = bool(widths.max() <= 1), bool(widths.min() >= 1)
         return
     one, some = False, False
@@ -124,13 +124,13 @@ def _selects_itself(facts: Facts, s: Selector) -> bool:
         case Or(left=a, right=b):
             return _selects_itself(facts, a) or _selects_itself(facts, b)
         case Select(keys=k, queries=q) if facts.positional[k] and facts.positional[q]:
-            return all(bool(np.diagonal(p).all()) for p in facts.lengths().pattern(s))
+            return all(bool(np.diagonal(p).all()) for run in facts.lengths() for p in run.pattern(s))
     return False
 
 
 def _distinct(facts: Facts, n: Sequence) -> bool:
     """Whether a positional node never has the same defined value at two positions of an input."""
-    for row in facts.lengths().values(n):
+    for row in (row for run in facts.lengths() for row in run.values(n)):
         defined = [identity(v) for v in row if v is not None]
         if len(set(defined)) < len(defined):
             return False
