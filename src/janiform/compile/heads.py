@@ -9,10 +9,10 @@ import numpy as np
 
 from janiform.compile.attention import Head, Mode
 from janiform.compile.plan import Plan
-from janiform.compile.selectors import Group, Joint, factor, joint
+from janiform.compile.selectors import Joint, factor, joint
 from janiform.compile.variables import Form, Variable
 from janiform.errors import CompileError
-from janiform.ir.nodes import Best, Indices, Selector, Sequence, Tokens
+from janiform.ir.nodes import Best, Indices, Selector, Sequence
 from janiform.ir.values import domain_of
 
 
@@ -49,20 +49,13 @@ def score(plan: Plan, head: Head, s: Selector) -> None:
     for g in groups:
         if g.table.all():
             continue
-        tabled = plan.tables or _needs_table(head, g)
         score = factor(
-            g.table, plain_numbers(plan, g.keys), plain_numbers(plan, g.queries), head.covered, tabled
+            g.table, plain_numbers(plan, g.keys), plain_numbers(plan, g.queries), head.covered, plan.tables
         )
         for k, q in zip(score.keys.T, score.queries.T, strict=True):
             head.keys.append(side(plan, g.keys, k))
             head.queries.append(side(plan, g.queries, q))
         raise_level(head, score.level, partial(side, plan, g.queries))
-
-
-def _needs_table(head: Head, g: Group) -> bool:
-    """Whether weights must be equal although what is compared carries errors, which products would enlarge."""
-    exact = all(n is None or isinstance(n, Tokens | Indices) for n in (g.keys, g.queries))
-    return (head.many or head.mode == "count") and not exact
 
 
 def score_joint(plan: Plan, head: Head, j: Joint, s: Selector) -> None:
