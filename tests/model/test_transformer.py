@@ -155,6 +155,16 @@ def test_each_head_can_read_a_stream_of_its_own():
     assert changed.tolist() == [False, True, False]
 
 
+def test_a_tool_that_wraps_forward_sees_every_point():
+    """Some tracers replace ``forward`` on the instance instead of hanging hooks."""
+    model = make(n_layers=1)
+    seen = []
+    for name, point in model.points.items():
+        point.forward = lambda value, name=name: seen.append(name) or value
+    model(some_tokens(model))
+    assert sorted(seen) == sorted(model.points)
+
+
 def test_hooks_come_off_after_an_error():
     model = make()
     with pytest.raises(ZeroDivisionError):

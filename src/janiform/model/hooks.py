@@ -26,10 +26,14 @@ class HookPoint(nn.Identity):
 
     @property
     def watched(self) -> bool:
-        """Whether anybody looks: values that cost something are computed only then."""
-        return bool(
+        """Whether anybody looks: values that cost something are computed only then.
+
+        Tracing tools hang hooks on a module, or put a ``forward`` of their own into the instance.
+        """
+        hooks = (
             self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
         )
+        return bool(hooks) or "forward" in vars(self)
 
 
 def hook_points(model: nn.Module) -> dict[str, HookPoint]:
