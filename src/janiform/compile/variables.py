@@ -140,16 +140,32 @@ def _multiple(have: np.ndarray, want: np.ndarray, *, offset: bool) -> tuple[floa
 
 
 def _label(name: str, column: np.ndarray, domain: Domain) -> str:
-    """Name a column: the number itself, a test, or a function."""
+    """Name a column: the number itself, a test, a polynomial, or its values in order."""
     assert domain.values is not None
     if domain.numeric and np.array_equal(column, domain.numbers):
         return name
     on = [v for v, c in zip(domain.values, column, strict=True) if c]
     if len(on) <= 4 and set(column.tolist()) <= {0.0, 1.0}:
         return f"{name} in {on!r}" if len(on) > 1 else f"{name} = {on[0]!r}"
-    if domain.numeric and np.array_equal(column, domain.numbers**2):
-        return f"{name}^2"
-    return f"f({name})"
+    return _polynomial(name, column, domain) or f"{name} -> {', '.join(f'{c:.4g}' for c in column[:8])}"
+
+
+def _polynomial(name: str, column: np.ndarray, domain: Domain) -> str | None:
+    """Write a column as ``a x^2 + b x + c``, where it is one with whole coefficients."""
+    if not domain.numeric or domain.undefined or len(column) < 4:
+        return None
+    coefficients = np.round(np.polyfit(domain.numbers, column, 2), 6)
+    if (coefficients != np.round(coefficients)).any() or not np.allclose(
+        np.polyval(coefficients, domain.numbers), column
+    ):
+        return None
+    terms = [
+        f"{int(c):+d}{power}"
+        for c, power in zip(coefficients, (f" {name}^2", f" {name}", ""), strict=True)
+        if c
+    ]
+    written = " ".join(terms).replace("+1 ", "+").replace("-1 ", "-").removeprefix("+")
+    return written.replace(" +", " + ").replace(" -", " - ")
 
 
 def bound(form: Form) -> float:
