@@ -272,6 +272,8 @@ class Run:
                         faults[q * len(keys.values) + k] = str(e)
         if table.all():
             return np.ones((1, self.width, self.width), bool)
+        if len(keys.codes) == 1 and not faults:
+            return table.reshape(len(queries.values), -1)[:, keys.codes[0]][queries.codes]
         cells = queries.codes[:, :, None] * len(keys.values) + keys.codes[:, None, :]
         for cell, fault in faults.items():
             met = (cells == cell) & self.pairs

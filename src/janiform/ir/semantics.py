@@ -55,12 +55,15 @@ class Signature:
         janiform.errors.InputError: token 'x' at position 1 is not in the vocabulary 'a', 'b'
         """
         known = {identity(v) for v in self.vocab}
+        met: set[tuple[type, Value]] = set()
         for x in inputs:
             if len(x) > self.max_len:
                 raise InputError(
                     f"an input of {len(x)} tokens is longer than the maximum length {self.max_len}"
                 )
-            for i, t in enumerate(x):
+            new = set(zip(map(type, x), x, strict=True)) - met
+            for i, t in enumerate(x) if new else ():
                 if identity(canonical(t)) not in known:
                     shown = ", ".join(map(repr, self.vocab[:12])) + (", ..." if len(self.vocab) > 12 else "")
                     raise InputError(f"token {t!r} at position {i} is not in the vocabulary {shown}")
+            met |= new
