@@ -41,7 +41,7 @@ def to_program(expr: rasp.SOp, vocab: Iterable[Value], max_seq_len: int, causal:
     """Return the program that ``expr`` is, for inputs over ``vocab`` of at most ``max_seq_len`` tokens.
 
     >>> print(to_program(rasp.Map(lambda x: x / 2 if x > 2 else x, rasp.indices), "ab", 5), end="")
-    output = map(if(indices > 2, indices / 2, indices));
+    output = map(indices / 2 if indices > 2 else indices);
     """
     return Translation.of(expr, Signature(vocab, max_seq_len, causal)).program
 
