@@ -16,6 +16,7 @@ from janiform.compile.outputs import Output
 from janiform.compile.plan import Plan
 from janiform.compile.result import Place
 from janiform.compile.schedule import HeadRun, Schedule
+from janiform.compile.units import GATE
 from janiform.compile.variables import Form, Variable, at_bos, bound
 from janiform.ir.nodes import Sequence
 from janiform.ir.semantics import Signature
@@ -263,7 +264,7 @@ class Emitter:
             size = bound(mean) + abs(lowest)
             reads, consts = [], []
             for w, gate in gates:
-                open_ = 2.0 ** math.ceil(math.log2(max(1.0, 2.0 * w * size)))
+                open_ = 2.0 ** math.ceil(math.log2(max(1.0, GATE * w * size)))
                 reads.append(w * self.vector(mean) + open_ * self.vector(gate))
                 consts.append(w * (mean.const - lowest) + open_ * (gate.const - 1.0))
             read, const = np.array(reads).T.reshape(self.d_model, len(gates)), np.array(consts)

@@ -13,7 +13,7 @@ import numpy as np
 
 from janiform.compile.outputs import Output
 from janiform.compile.schedule import Schedule
-from janiform.compile.units import Imprecise, dyadic, realize
+from janiform.compile.units import GATE, Imprecise, dyadic, realize
 from janiform.compile.variables import Form, Variable, bound
 
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
@@ -78,13 +78,16 @@ def _noise(v: Variable, coordinate: Form, unit: float) -> np.ndarray:
 
 
 def _set_product(v: Variable, unit: float) -> None:
+    """One unit is open, and passes what its gate errs by; the others stay shut while gates err by less than a fifth."""
     assert v.factors is not None
     mean, gates, lowest = v.factors
     widest = max((w for w, _ in gates), default=0.0)
     size = widest * (bound(mean) + abs(lowest))
     shut = max((form_error(g, unit) for _, g in gates), default=0.0)
+    if shut > 0.2:
+        raise Imprecise(f"the gates of {v.name} err by {shut:.2g}")
     v.bos, v.bound = np.zeros(1), np.array([size])
-    v.error = np.array([widest * form_error(mean, unit) + 4 * size * (shut * len(gates) + 4 * unit)])
+    v.error = np.array([widest * form_error(mean, unit) + GATE * 2 * size * (shut + 4 * unit)])
 
 
 def _set_head_error(v: Variable, scale: float, max_len: int, unit: float) -> None:

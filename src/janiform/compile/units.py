@@ -19,6 +19,9 @@ from janiform.errors import CompileError
 ROUNDINGS = 4
 """Roundings on the way of one unit: its product and sum before, its product and sum after."""
 
+GATE = 1.25
+"""How far beyond what it holds back a gate reaches when it is shut; up to the next power of two."""
+
 FEW = 2
 """Up to this many steps are taken as they are."""
 
