@@ -104,12 +104,12 @@ def _set_head_error(v: Variable, scale: float, max_len: int, unit: float) -> Non
         size += bound(head.level)
     if not whole or 4 * size > 0.25 / unit:
         wobble += (len(head.queries) + 3) * unit * size
-    wobble *= 2.0 * scale
-    leak = (max_len + 1) * math.exp(min(0.0, -scale / 2 + 2 * wobble))
-    unequal = math.expm1(min(2 * wobble, 1.0)) if head.many or head.mode == "count" else 0.0
+    # the scale emitted is up to twice this one: a lower level then only falls further back, but unequal weights grow
+    leak = (max_len + 1) * math.exp(min(0.0, -scale / 2 + 2 * scale * wobble))
+    unequal = math.expm1(min(4 * scale * wobble, 1.0)) if head.many or head.mode == "count" else 0.0
     relative = leak + unequal + 8 * unit
     if leak > 1e-3:
-        raise Imprecise(f"the scores of {v.name} err by {wobble / scale:.2g} of a level")
+        raise Imprecise(f"the scores of {v.name} err by {wobble:.2g} of a level")
     if head.mode == "count":
         v.relative = relative
         v.error = np.array([relative])
