@@ -349,9 +349,10 @@ def _ratios(total: np.ndarray, widths: np.ndarray, where: np.ndarray) -> tuple[n
     """Number the distinct values of total / widths, and list them."""
     total, widths, where = np.broadcast_arrays(total, widths, where)
     low, most = total[where].min(), int(widths.max()) + 1
-    cells = (total - low) * most + widths
+    steps = total - low
+    cells = steps * most + widths
     count = float(total[where].max() - low + 1) * most
-    if count <= 4 * total.size + 4096 and (cells == np.rint(cells)).all():
+    if count <= 4 * total.size + 4096 and (steps == np.rint(steps)).all():
         which, pairs = _renumber(np.where(where, cells, 0).astype(np.int64), where, int(count))
         return which, ((pairs // most + low) / (pairs % most)).tolist()
     found, inverse = np.unique(total[where] / widths[where], return_inverse=True)
