@@ -137,8 +137,8 @@ def joint(facts: Facts, s: Selector) -> Joint:
             f"than {MAX_JOINT:,}; count or aggregate its parts apart, or use a smaller vocabulary or maximum length"
         )
     k_where, q_where = (
-        np.indices(k_shape).reshape(len(keys), -1),
-        np.indices(q_shape).reshape(len(queries), -1),
+        np.indices(k_shape).reshape(len(keys), k_cells),
+        np.indices(q_shape).reshape(len(queries), q_cells),
     )
 
     def evaluate(t: Selector) -> np.ndarray:
