@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from functools import partial
 
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
@@ -62,7 +63,9 @@ def holes_apart(n: Node, facts: Facts) -> Node:
 
     Means of numbers and extremes see to it themselves; sums, and copies of one value from several keys, do not.
     """
-    if not isinstance(n, Aggregate) or n.reduce in ("min", "max") or facts.at_most_one[n.selector]:
+    if not isinstance(n, Aggregate) or n not in facts.domains or n.reduce in ("min", "max"):
+        return n
+    if facts.at_most_one[n.selector]:
         return n
     domain = facts.domains[n.values]
     if domain.values is None or not domain.undefined or (domain.numeric and n.reduce == "mean"):
@@ -75,6 +78,18 @@ def holes_apart(n: Node, facts: Facts) -> Node:
         return Map(keep, (Aggregate(n.selector, plain, n.default, "sum"), holes))
     whole = Best(And(n.selector, Select(Arg(0), defined, Const(True))), "leftmost")
     return Map(keep, (Aggregate(whole, n.values, n.default), holes))
+
+
+def default_apart(n: Node, facts: Facts) -> Node:
+    """A default that equals a mean as a number, but is of another kind (0 and False), is told by the width instead."""
+    if not isinstance(n, Aggregate) or n not in facts.domains or n.reduce != "mean" or n.default is None:
+        return n
+    twins = [v for v in facts.domains[n].values or () if v is not None and not isinstance(v, str)]
+    twins = [v for v in twins if v == n.default and isinstance(v, bool) != isinstance(n.default, bool)]
+    if not twins or facts.at_most_one[n.selector] or facts.nonempty[n.selector]:
+        return n
+    choose = Apply("if", (Apply("==", (Arg(1), Lit(0))), Lit(n.default), Arg(0)))
+    return Map(choose, (Aggregate(n.selector, n.values, twins[0]), Count(n.selector)))
 
 
 def mean_of_linear(n: Node) -> Node:
@@ -98,6 +113,7 @@ def _surely_numeric(n: Node) -> bool:
 
 
 REWRITES = (count_of_best, best_inside, mean_of_linear)
+INFORMED = (holes_apart, default_apart)
 
 
 def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
@@ -105,8 +121,11 @@ def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
     for rewrite in REWRITES:
         program = program.map(rewrite)
     facts = infer(program, signature)
-    rewritten = program.map(lambda n: holes_apart(n, facts) if n in facts.positional else n)
-    return (program, facts) if rewritten == program else (rewritten, infer(rewritten, signature))
+    for informed in INFORMED:
+        rewritten = program.map(partial(informed, facts=facts))
+        if rewritten != program:
+            program, facts = rewritten, infer(rewritten, signature)
+    return program, facts
 
 
 def refuse_meaningless(program: Program, facts: Facts) -> None:

@@ -41,7 +41,9 @@ def read_output(plan: Plan, n: Sequence) -> Output:
     domain = plan.facts.domains[n]
     if domain.values is None:
         return Output("number", (plan.number(n),), (), 0.0, False)
-    if not domain.numeric or all(v is None for v in domain.values):
+    numeric = [float(v) for v in domain.values if isinstance(v, int | float)]
+    twins = len(set(numeric)) < len(numeric)  # True and 1 are one number, but two values
+    if not domain.numeric or not numeric or twins:
         size = len(domain.values)
         logits = [
             Form({}, 0.5) if v is None else plan.feature(n, np.eye(size)[i])

@@ -6,7 +6,6 @@ are ready at different times runs once for each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from janiform.compile.attention import Head
@@ -74,7 +73,7 @@ def _live(plan: Plan) -> list[Variable]:
     return list(found)
 
 
-def _sources(v: Variable) -> Iterable[Variable]:
+def _sources(v: Variable) -> list[Variable]:
     """The variables that ``v``'s writer reads for it."""
     if v.head is not None:
         head = v.head
@@ -85,7 +84,7 @@ def _sources(v: Variable) -> Iterable[Variable]:
         forms = [v.factors[0], *(gate for _, gate in v.factors[1])]
     else:
         forms = [v.coordinate] if v.coordinate is not None else []
-    return {source for f in forms for source in f.variables()}
+    return list(dict.fromkeys(source for f in forms for source in f.variables()))
 
 
 def _slot(v: Variable) -> int:

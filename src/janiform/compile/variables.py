@@ -46,9 +46,9 @@ class Form:
         """Return the form multiplied by a number."""
         return Form({k: c * by for k, c in self.terms.items()} if by else {}, self.const * by)
 
-    def variables(self) -> set[Variable]:
-        """The variables read."""
-        return {v for v, _ in self.terms}
+    def variables(self) -> list[Variable]:
+        """The variables read, each once."""
+        return list(dict.fromkeys(v for v, _ in self.terms))
 
 
 @dataclass(eq=False, slots=True)
