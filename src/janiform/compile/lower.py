@@ -11,7 +11,7 @@ from functools import partial
 
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
-from janiform.ir.functions import Apply, Arg, Lit, affine
+from janiform.ir.functions import Apply, Arg, Lit, affine, table
 from janiform.ir.nodes import (
     Aggregate,
     And,
@@ -92,6 +92,23 @@ def default_apart(n: Node, facts: Facts) -> Node:
     return Map(choose, (Aggregate(n.selector, n.values, twins[0]), Count(n.selector)))
 
 
+def kinds_apart(n: Node, facts: Facts) -> Node:
+    """A mean over strings and different numbers is the mean of numbers where no string is selected, else a copy."""
+    if not isinstance(n, Aggregate) or n.reduce != "mean" or facts.at_most_one[n.selector]:
+        return n
+    values = [v for v in facts.domains[n.values].values or () if v is not None]
+    numbers = {float(v) for v in values if not isinstance(v, str)}
+    if len(numbers) < 2 or len(values) == sum(not isinstance(v, str) for v in values):
+        return n
+    number = Map(table([((v,), 0 if isinstance(v, str) else v) for v in values], 1), (n.values,))
+    string = Map(table([((v,), isinstance(v, str)) for v in values], 1), (n.values,))
+    strings = Count(And(n.selector, Select(Arg(0), string, Const(True))))
+    mean = Aggregate(n.selector, number, n.default)
+    copy = Aggregate(Best(n.selector, "leftmost"), n.values, n.default)
+    kept = Apply("if", (Apply("defined", (Arg(1),)), Arg(2), Lit(None)))
+    return Map(Apply("if", (Apply("==", (Arg(0), Lit(0))), Arg(1), kept)), (strings, mean, copy))
+
+
 def mean_of_linear(n: Node) -> Node:
     """A linear function of means under one selector is the mean of that function: fewer different values, one head."""
     if not isinstance(n, Map) or len(n.args) < 2 or affine(n.fn, len(n.args)) is None:
@@ -121,11 +138,20 @@ def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
     for rewrite in REWRITES:
         program = program.map(rewrite)
     facts = infer(program, signature)
-    for informed in INFORMED:
-        rewritten = program.map(partial(informed, facts=facts))
-        if rewritten != program:
-            program, facts = rewritten, infer(rewritten, signature)
+    suspects = set(facts.suspects)
+    while (rewritten := program.map(partial(_apart, facts=facts))) != program:
+        program, facts = rewritten, infer(rewritten, signature)
+        suspects |= facts.suspects
+    facts.suspects |= suspects
     return program, facts
+
+
+def _apart(n: Node, facts: Facts) -> Node:
+    """Apply the rewrites that look at domains; what reads a rewritten node has its turn when its domain is known."""
+    if n not in facts.positional:
+        return n
+    apart = kinds_apart(n, facts)
+    return holes_apart(n, facts) if apart is n else apart
 
 
 def refuse_meaningless(program: Program, facts: Facts) -> None:

@@ -22,6 +22,9 @@ from janiform.errors import CompileError
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 
+MAX_LENGTH = 2_000
+"""What depends on positions alone is looked at for every length up to the longest, which takes its cube."""
+
 MAX_PARAMETERS = 200_000_000
 """More weights than this are refused before they are allocated."""
 
@@ -47,6 +50,10 @@ def compile_program(
         raise CompileError(f"unknown layout {layout!r}: separate or reuse")
     if dtype not in ("auto", *UNIT):
         raise CompileError(f"unknown dtype {dtype!r}: auto, float32 or float64")
+    if signature.max_len > MAX_LENGTH:
+        raise CompileError(
+            f"the maximum length {signature.max_len:,} is more than {MAX_LENGTH:,}; use a smaller maximum length"
+        )
     lowered, facts = lower(program, signature)
     refuse_meaningless(program, facts)
     attempts = [(d, tables) for d in (UNIT if dtype == "auto" else (dtype,)) for tables in (False, True)]
