@@ -94,7 +94,9 @@ def default_apart(n: Node, facts: Facts) -> Node:
 
 def kinds_apart(n: Node, facts: Facts) -> Node:
     """A mean over strings and different numbers is the mean of numbers where no string is selected, else a copy."""
-    if not isinstance(n, Aggregate) or n.reduce != "mean" or facts.at_most_one[n.selector]:
+    if not isinstance(n, Aggregate) or n not in facts.domains or n.reduce != "mean":
+        return n
+    if facts.at_most_one[n.selector]:
         return n
     values = [v for v in facts.domains[n.values].values or () if v is not None]
     numbers = {float(v) for v in values if not isinstance(v, str)}
@@ -130,7 +132,8 @@ def _surely_numeric(n: Node) -> bool:
 
 
 REWRITES = (count_of_best, best_inside, mean_of_linear)
-INFORMED = (holes_apart, default_apart)
+INFORMED = (kinds_apart, holes_apart, default_apart)
+"""Rewrites that look at domains; what reads a rewritten node has its turn when its own domain is known."""
 
 
 def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
@@ -139,19 +142,14 @@ def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
         program = program.map(rewrite)
     facts = infer(program, signature)
     suspects = set(facts.suspects)
-    while (rewritten := program.map(partial(_apart, facts=facts))) != program:
-        program, facts = rewritten, infer(rewritten, signature)
-        suspects |= facts.suspects
+    for informed in INFORMED:
+        while (rewritten := program.map(partial(informed, facts=facts))) != program:
+            program, facts = rewritten, infer(rewritten, signature)
+            suspects |= facts.suspects
+            if informed is default_apart:
+                break
     facts.suspects |= suspects
     return program, facts
-
-
-def _apart(n: Node, facts: Facts) -> Node:
-    """Apply the rewrites that look at domains; what reads a rewritten node has its turn when its domain is known."""
-    if n not in facts.positional:
-        return n
-    apart = kinds_apart(n, facts)
-    return holes_apart(n, facts) if apart is n else apart
 
 
 def refuse_meaningless(program: Program, facts: Facts) -> None:
