@@ -62,6 +62,26 @@ ODD = {
         3,
     ),
     "mean of numbers": (Aggregate(everywhere, tokens), [0, 1, 5], 3),
+    "mean of means": (
+        Aggregate(Select(indices, indices, Comparison.LEQ), Aggregate(same, indices, default=1)),
+        [0, 1, 2],
+        4,
+    ),
+    "mean of quarters": (Aggregate(Select(indices, indices, Comparison.LEQ), tokens / 4), [0, 1, 2, 3], 3),
+    "mean of numbers beside strings": (
+        Aggregate(Select(indices, Full(2), Comparison.LT), Map(lambda x: "two" if x > 1 else x, indices)),
+        "ab",
+        3,
+    ),
+    "either of two constants": (
+        Aggregate(
+            rasp.SelectorOr(Select(tokens, Full(0), Comparison.GT), Select(indices, Full(0), Comparison.GEQ)),
+            tokens,
+        ),
+        [0, 1],
+        3,
+    ),
+    "truths with a number for default": (Aggregate(before, tokens == "a", default=0) * 2, "ab", 4),
     "mean of positions": (Aggregate(same, indices), "ab", 4),
     "numerical mean": (rasp.numerical(Aggregate(before, rasp.numerical(tokens * 3), default=0)), [1, 2], 4),
     "default of another kind": (Aggregate(before, tokens, default="none"), "a", 3),

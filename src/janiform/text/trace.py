@@ -107,8 +107,8 @@ def _strict(f: Fn, i: int) -> bool:
     match f:
         case Arg(index=j):
             return i == j
-        case Lit():
-            return False
+        case Lit(value=v):
+            return v is None
         case Apply(op="if", args=(test, yes, no)):
             return _strict(test, i) or (_strict(yes, i) and _strict(no, i))
         case Apply(op="defined"):

@@ -199,8 +199,8 @@ def compile_rasp_to_model(
         if token in known:
             raise EncodingError(f"the {what} token {token!r} is in the vocabulary; choose another name")
     signature = Signature(known, max_seq_len, causal, compiler_bos, compiler_pad)
-    translation = Translation.of(program, signature)
     try:
+        translation = Translation.of(program, signature)
         pair = translation.program.compile(signature=signature)
     except MeaningError:
         translation = Translation.of(program, signature, lenient=True)

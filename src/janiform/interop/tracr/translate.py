@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from janiform.errors import CompileError, JaniformError
+from janiform.errors import CompileError, JaniformError, MeaningError
 from janiform.interop.tracr import rasp
 from janiform.ir import nodes
 from janiform.ir.derived import length
@@ -43,7 +43,11 @@ def to_program(expr: rasp.SOp, vocab: Iterable[Value], max_seq_len: int, causal:
     >>> print(to_program(rasp.Map(lambda x: x / 2 if x > 2 else x, rasp.indices), "ab", 5), end="")
     output = map(indices / 2 if indices > 2 else indices);
     """
-    return Translation.of(expr, Signature(vocab, max_seq_len, causal)).program
+    signature = Signature(vocab, max_seq_len, causal)
+    try:
+        return Translation.of(expr, signature).program
+    except MeaningError:
+        return Translation.of(expr, signature, lenient=True).program
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +61,7 @@ class Translation:
     def of(cls, expr: rasp.SOp, signature: Signature, lenient: bool = False) -> Translation:
         """Translate ``expr``; if ``lenient``, what has no meaning on some inputs gets one there.
 
-        A function is then undefined where it raises, and the mean of different strings is the leftmost of them.
+        A function is then undefined where it raises, and a mean with strings in it is the leftmost of its values.
         """
         translator = _Translator(Facts(signature), lenient)
         for e in rasp.descendants(expr):
@@ -72,6 +76,22 @@ class Translation:
 def _identifier(name: str) -> str:
     plain = re.sub(r"\W+", "_", name).strip("_")
     return plain if plain and not plain[0].isdigit() else f"_{plain}"
+
+
+def _leftmost_of_strings(
+    selector: nodes.Selector, values: nodes.Sequence, default: Value, listed: Sequence[Value]
+) -> Node:
+    """The mean of numbers where no string is selected, else the leftmost of what is."""
+    first = nodes.Aggregate(nodes.Best(selector, "leftmost"), values, default)
+    if all(v is None or isinstance(v, str) for v in listed):
+        return first
+    number = table([((v,), 0 if isinstance(v, str) else v) for v in listed if v is not None], 1)
+    string = table([((v,), isinstance(v, str)) for v in listed if v is not None], 1)
+    strings = nodes.Count(
+        nodes.And(selector, nodes.Select(Arg(0), nodes.Map(string, (values,)), nodes.Const(True)))
+    )
+    mean = nodes.Aggregate(selector, nodes.Map(number, (values,)), default)
+    return nodes.Map(Apply("if", (Apply("==", (Arg(0), Lit(0))), Arg(1), Arg(2))), (strings, mean, first))
 
 
 @dataclass(slots=True, eq=False)
@@ -166,12 +186,16 @@ class _Translator:
 
     def aggregate(self, e: rasp.Aggregate) -> Node:
         selector, values = self.selector(e.selector), self.sequence(e.sop)
-        listed = self.values(values)
+        default, listed = as_value(e.default), self.values(values)
+        kinds = {type(v) for v in (default, *(listed or ()))}
+        if bool in kinds and kinds & {int, float} and str not in kinds:
+            number = Apply("+", (Arg(0), Lit(0)))
+            values, default = nodes.Map(number, (values,)), number(default) if default is not None else None
+        n: Node = nodes.Aggregate(selector, values, default)
         if self.lenient and listed is not None and any(isinstance(v, str) for v in listed):
             self.facts.add(selector)
             if not self.facts.at_most_one[selector]:
-                selector = nodes.Best(selector, "leftmost")
-        n = nodes.Aggregate(selector, values, as_value(e.default))
+                n = _leftmost_of_strings(selector, values, default, listed)
         if values in self.boxes:
             self.boxes[n] = self.boxes[values]
         return n
