@@ -26,9 +26,25 @@ if TYPE_CHECKING:
     )
     from janiform.ir.evaluate import evaluate
     from janiform.ir.program import Program
+    from janiform.ir.rewrite import equivalent, simplify
     from janiform.ir.semantics import Signature
     from janiform.model import Config, Transformer
     from janiform.pair import Pair, load
+    from janiform.text.python import (
+        Selection,
+        Series,
+        aggregate,
+        const,
+        indices,
+        key,
+        length,
+        map,
+        query,
+        select,
+        selector_width,
+        tokens,
+        where,
+    )
     from janiform.text.rasp import parse
     from janiform.text.rasp import print_program as to_text
 
@@ -48,9 +64,25 @@ _HOMES = {
     ),
     "janiform.ir.evaluate": ("evaluate",),
     "janiform.ir.program": ("Program",),
+    "janiform.ir.rewrite": ("equivalent", "simplify"),
     "janiform.ir.semantics": ("Signature",),
     "janiform.model": ("Config", "Transformer"),
     "janiform.pair": ("Pair", "load"),
+    "janiform.text.python": (
+        "Selection",
+        "Series",
+        "aggregate",
+        "const",
+        "indices",
+        "key",
+        "length",
+        "map",
+        "query",
+        "select",
+        "selector_width",
+        "tokens",
+        "where",
+    ),
     "janiform.text.rasp": ("parse", "to_text=print_program"),
 }
 """Where each public name lives; ``public=inner`` where the two differ."""
@@ -73,14 +105,27 @@ __all__ = [
     "ParseError",
     "Program",
     "ProgramError",
+    "Selection",
+    "Series",
     "Signature",
     "Transformer",
     "__version__",
+    "aggregate",
+    "const",
     "evaluate",
+    "indices",
+    "key",
+    "length",
     "load",
+    "map",
     "parse",
     "programs",
+    "query",
+    "select",
+    "selector_width",
     "to_text",
+    "tokens",
+    "where",
 ]
 
 

@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from janiform.errors import JaniformError, ParseError
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import Aggregate, Count, Node, Select, Selector, Sequence, Value, walk
 from janiform.ir.program import Program
+from janiform.text.grid import cell, grid
 from janiform.text.interpret import Bindings, Interpreter
 from janiform.text.prelude import library
 from janiform.text.printer import literal, print_program, steps
@@ -48,7 +47,6 @@ COMMAND = re.compile(
     r"|full\s+seq\s+display\s+(?P<full>on|off)|text\s+(?P<text>\w+))\s*;?\s*(?:#.*)?\Z",
     re.DOTALL,
 )
-WIDEST = 40
 
 
 class Repl:
@@ -199,8 +197,7 @@ class Repl:
         try:
             run = Run([list(tokens)], causal=self.causal)
             if isinstance(node, Selector):
-                grid = _grid(run.pattern(node)[0], tokens)
-                return f"{start.rstrip()}\n" + _indented(grid, 13)
+                return f"{start.rstrip()}\n" + _indented(grid(run.pattern(node)[0], tokens), 13)
             return start + sequence_text(run.values(node)[0])
         except JaniformError as e:
             return f"{start}no value: {e}"
@@ -255,7 +252,7 @@ class Repl:
             lines += [f"             keys    {sequence_text(run.values(n.keys)[0])}"]
             lines += [f"             queries {sequence_text(run.values(n.queries)[0])}"]
         assert isinstance(n, Selector)
-        return [*lines, _indented(_grid(run.pattern(n)[0], tokens), 13)]
+        return [*lines, _indented(grid(run.pattern(n)[0], tokens), 13)]
 
     def _names(self) -> dict[Node, str]:
         return {**self.interpreter.local_names, **self.interpreter.names}
@@ -271,35 +268,16 @@ def sequence_text(values: list[Value]) -> str:
     found = {kinds[type(v)] for v in values if v is not None}
     found = {"floats"} if found == {"ints", "floats"} else found
     kind = found.pop() if len(found) == 1 else "mixed" if found else "nothing"
-    shown = [_cell(v) for v in values]
+    shown = [cell(v) for v in values]
     if len(values) > 1 and len({(type(v), v) for v in values}) == 1:
         return f"[{shown[0]}]*{len(values)} ({kind})"
     return f"[{', '.join(shown)}] ({kind})"
-
-
-def _cell(value: Value) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else literal(value)
 
 
 def _input(tokens: tuple[Value, ...]) -> str:
     if tokens and all(isinstance(t, str) and len(t) == 1 for t in tokens):
         return literal("".join(map(str, tokens)))
     return f"[{', '.join(map(literal, tokens))}]"
-
-
-def _grid(pattern: np.ndarray, tokens: tuple[Value, ...]) -> str:
-    """A selector as 0s and 1s: a row a query, a column a key."""
-    if len(tokens) > WIDEST:
-        return f"({len(tokens)} x {len(tokens)}, too wide to show)"
-    labels = [_cell(t) for t in tokens]
-    width = max(map(len, labels), default=1)
-    rows = [" " * (width + 2) + " ".join(label.rjust(width) for label in labels)]
-    for label, row in zip(labels, pattern, strict=True):
-        rows.append(f"{label.rjust(width)} | " + " ".join(str(int(b)).rjust(width) for b in row))
-    rows[0] = " " + rows[0]
-    return "\n".join(rows)
 
 
 def _indented(text: str, by: int) -> str:
