@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -35,26 +36,35 @@ class Group:
     table: np.ndarray
 
 
-def conjunction(facts: Facts, s: Selector) -> list[Group] | None:
-    """Return groups whose conjunction is ``s``, or None where there are none.
+def conjunction(
+    facts: Facts, s: Selector, known: dict[Selector, list[Group] | None] | None = None
+) -> list[Group] | None:
+    """Return groups whose conjunction is ``s``, or None where there are none; ``known`` holds those of its parts.
 
     Raises CompileError for a predicate over too many values.
     """
+    known = {} if known is None else known
+    if s not in known:
+        known[s] = _conjunction(facts, s, known)
+    return known[s]
+
+
+def _conjunction(facts: Facts, s: Selector, known: dict[Selector, list[Group] | None]) -> list[Group] | None:
     match s:
         case Select():
             return [_atom(facts, s)]
         case And(left=a, right=b):
-            x, y = conjunction(facts, a), conjunction(facts, b)
+            x, y = conjunction(facts, a, known), conjunction(facts, b, known)
             return None if x is None or y is None else _merge(x + y, np.logical_and)
         case Not(selector=Or(left=a, right=b)):
-            return conjunction(facts, And(Not(a), Not(b)))
+            return conjunction(facts, And(Not(a), Not(b)), known)
         case Not(selector=Not(selector=a)):
-            return conjunction(facts, a)
+            return conjunction(facts, a, known)
         case Not(selector=a):
-            x = conjunction(facts, a)
+            x = conjunction(facts, a, known)
             return [Group(x[0].keys, x[0].queries, ~x[0].table)] if x is not None and len(x) == 1 else None
         case Or(left=a, right=b):
-            x, y = conjunction(facts, a), conjunction(facts, b)
+            x, y = conjunction(facts, a, known), conjunction(facts, b, known)
             if x is None or y is None or len(x) != 1 or len(y) != 1:
                 return None
             merged = _merge(x + y, np.logical_or)
@@ -115,6 +125,7 @@ def joint(facts: Facts, s: Selector) -> Joint:
     queries: list[Sequence] = []
     atoms: dict[Select, Group] = {}
 
+    @cache
     def collect(t: Selector) -> None:
         match t:
             case Select():
@@ -141,6 +152,7 @@ def joint(facts: Facts, s: Selector) -> Joint:
         np.indices(q_shape).reshape(len(queries), q_cells),
     )
 
+    @cache
     def evaluate(t: Selector) -> np.ndarray:
         match t:
             case Select():
