@@ -141,6 +141,25 @@ def test_shared_expressions_are_visited_once():
     assert time.process_time() - start < 5
 
 
+@pytest.mark.parametrize("simplify", [True, False])
+def test_shared_selectors_are_visited_once(simplify):
+    """Selectors joined with themselves forty times over evaluate and compile at once."""
+    if simplify:
+        a = rasp.Select(rasp.tokens, rasp.indices, rasp.Comparison.EQ)
+        b = rasp.Select(rasp.tokens, rasp.indices, rasp.Comparison.LT)
+    else:
+        a = rasp.Select(rasp.tokens, rasp.indices, rasp.Comparison.EQ)
+        b = rasp.Select(rasp.indices, rasp.tokens, rasp.Comparison.LT)
+    for _ in range(40):
+        a, b = rasp.selector_and(a, b, simplify), ~rasp.selector_or(b, a, simplify)
+    expr = rasp.SelectorWidth(rasp.selector_or(a, b, simplify))
+    start = time.process_time()
+    expected = rasp.evaluate(expr, [0, 1, 0])
+    assert agree(expected, to_program(expr, [0, 1], 3)([0, 1, 0]))
+    assert agree(expected, compile_rasp_to_model(expr, [0, 1], 3).apply([BOS, 0, 1, 0]).decoded[1:])
+    assert time.process_time() - start < 5
+
+
 def test_deep_expressions_do_not_exhaust_the_stack():
     """Three thousand maps on top of each other evaluate, merged or not."""
     merged = apart = rasp.tokens

@@ -530,10 +530,44 @@ class SelectorNot(Selector):
         return [self.inner]
 
 
+class JoinedPredicate:
+    """Predicates under ``and``, ``or`` or ``not``, with constants put in for keys or queries.
+
+    What several of them share is asked once a pair, and only where Python's own ``and`` and ``or`` would ask it.
+    """
+
+    def __init__(self, op: str, *parts: Select) -> None:
+        self.op, self.parts = op, parts
+
+    def __call__(self, key: Any, query: Any) -> Any:
+        return self.ask(key, query, {})
+
+    def ask(self, key: Any, query: Any, known: dict[tuple[int, int, int], Any]) -> Any:
+        """Answer for one pair, with what is known of the others."""
+        result: Any = None
+        for s in self.parts:
+            result = _answer(s, key, query, known)
+            if self.op == "not":
+                return not result
+            if bool(result) is (self.op == "or"):
+                break
+        return result
+
+
+def _answer(s: Select, key: Any, query: Any, known: dict[tuple[int, int, int], Any]) -> Any:
+    key = s.keys.fill if isinstance(s.keys, Full) else key
+    query = s.queries.fill if isinstance(s.queries, Full) else query
+    place = (id(s.predicate), id(key), id(query))
+    if place not in known:
+        p = s.predicate
+        known[place] = p.ask(key, query, known) if isinstance(p, JoinedPredicate) else p(key, query)
+    return known[place]
+
+
 def selector_not(inner: Selector, simplify: bool = True) -> Selector:
     """Return the pairs that ``inner`` does not select: of one select, by negating its predicate."""
     if simplify and isinstance(inner, Select):
-        return Select(inner.keys, inner.queries, lambda key, query: not inner.predicate(key, query))
+        return Select(inner.keys, inner.queries, JoinedPredicate("not", inner))
     return SelectorNot(inner)
 
 
@@ -544,39 +578,30 @@ def selector_and(fst: Selector, snd: Selector, simplify: bool = True) -> Selecto
     >>> diagonal.name, diagonal([0, 1])
     ('select', [[True, False], [False, True]])
     """
-    joined = _one_select(fst, snd, lambda a, b: a and b) if simplify else None
+    joined = _one_select(fst, snd, "and") if simplify else None
     return SelectorAnd(fst, snd) if joined is None else joined
 
 
 def selector_or(fst: Selector, snd: Selector, simplify: bool = True) -> Selector:
     """Return the pairs that either selects: as one select where both read the same."""
-    joined = _one_select(fst, snd, lambda a, b: a or b) if simplify else None
+    joined = _one_select(fst, snd, "or") if simplify else None
     return SelectorOr(fst, snd) if joined is None else joined
 
 
-def _one_select(fst: Selector, snd: Selector, combine: Predicate) -> Select | None:
+def _one_select(fst: Selector, snd: Selector, op: str) -> Select | None:
     """Both as one select, where keys and queries are the same expressions or one of them is constant."""
     if not (isinstance(fst, Select) and isinstance(snd, Select)):
         return None
     keys, queries = _shared(fst.keys, snd.keys), _shared(fst.queries, snd.queries)
     if keys is None or queries is None:
         return None
-    first, second = _filled(fst), _filled(snd)
-    return Select(keys, queries, lambda key, query: combine(first(key, query), second(key, query)))
+    return Select(keys, queries, JoinedPredicate(op, fst, snd))
 
 
 def _shared(a: SOp, b: SOp) -> SOp | None:
     if a is b or isinstance(b, Full):
         return a
     return b if isinstance(a, Full) else None
-
-
-def _filled(s: Select) -> Predicate:
-    """The predicate of ``s``, with the constants that it reads put in."""
-    keys, queries, predicate = s.keys, s.queries, s.predicate
-    return lambda key, query: predicate(
-        keys.fill if isinstance(keys, Full) else key, queries.fill if isinstance(queries, Full) else query
-    )
 
 
 # --- encodings and names --------------------------------------------------------------------------------------------------
