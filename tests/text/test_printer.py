@@ -8,7 +8,8 @@ from hypothesis import given, settings
 
 from janiform import programs as library
 from janiform.errors import ProgramError
-from janiform.ir.nodes import Const
+from janiform.ir.functions import Apply, Arg, Lit, Lookup
+from janiform.ir.nodes import Const, Indices, Map, Tokens
 from janiform.ir.program import Program, program
 from janiform.text import parse, print_program
 
@@ -97,3 +98,24 @@ def test_what_has_no_text_is_refused():
         "a": Const(None),
         "b": Const(-0.5),
     }
+
+
+TWICE = Apply("*", (Arg(1), Lit(2)))
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        Apply("+", (Arg(0), TWICE)),
+        Apply("min", (Arg(0), TWICE)),
+        Apply("if", (Arg(0), TWICE, Arg(0))),
+        Apply("if", (Arg(0), Lit(1), TWICE)),
+        Apply("if", (TWICE, Arg(0), Lit(1))),
+        Lookup((Arg(0),), (((0,), 2),), TWICE),
+    ],
+    ids=str,
+)
+def test_arguments_keep_their_places(fn):
+    """The parser numbers what an operand reads inside before what the operation itself reads."""
+    p = program(Map(fn, (Indices(), Tokens())))
+    assert parse(print_program(p)) == p

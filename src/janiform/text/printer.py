@@ -205,23 +205,17 @@ class _Printer:
         return f"map({formula(fn, variables)[0]} where {where})"
 
 
-def _leaves(fn: Fn) -> list[Fn]:
-    """The arguments and constants of ``fn`` from left to right, tables included."""
-    found: list[Fn] = []
-    stack = [fn]
-    while stack:
-        f = stack.pop()
-        if f.parts or isinstance(f, Apply | Lookup):
-            stack.extend(reversed(f.parts))
-        else:
-            found.append(f)
-    return found
-
-
 def _in_order(fn: Fn, args: tuple[Sequence, ...]) -> bool:
-    """Whether reading ``fn`` from left to right meets exactly ``args``, each first in its place."""
-    seen = list(dict.fromkeys(f.index for f in _leaves(fn) if isinstance(f, Arg)))
-    return seen == list(range(len(args))) and len(set(args)) == len(args)
+    """Whether reading ``fn`` meets exactly ``args``, each first in its place."""
+    return list(dict.fromkeys(_met(fn))) == list(range(len(args))) and len(set(args)) == len(args)
+
+
+def _met(fn: Fn) -> list[int]:
+    """The arguments in the order in which the parser numbers them: an operation's own after those inside its operands."""
+    if isinstance(fn, Arg):
+        return [fn.index]
+    inside = [i for p in fn.parts if not isinstance(p, Arg) for i in _met(p)]
+    return inside + [p.index for p in fn.parts if isinstance(p, Arg)]
 
 
 def _plain(fn: Fn, args: tuple[Sequence, ...]) -> bool:
