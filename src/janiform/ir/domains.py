@@ -19,6 +19,7 @@ from janiform.ir.evaluate import Run
 from janiform.ir.functions import Fn, affine, canonical, identity, is_number
 from janiform.ir.nodes import (
     Aggregate,
+    And,
     Const,
     Count,
     Indices,
@@ -32,7 +33,7 @@ from janiform.ir.nodes import (
     walk,
 )
 from janiform.ir.program import Program
-from janiform.ir.relations import infer_selector
+from janiform.ir.relations import infer_selector, predicate_table
 from janiform.ir.semantics import Signature
 from janiform.ir.values import MAX_CELLS, Domain, domain_of, means, sums
 
@@ -260,6 +261,24 @@ def _interval(fn: Fn, domains: list[Domain]) -> tuple[float, float]:
     return low, high
 
 
+def _selects_alike(facts: Facts, s: Selector, values: Sequence) -> bool:
+    """Whether ``values`` holds one value at all keys that ``s`` selects for a query, as the keys that it compares say."""
+    match s:
+        case And(left=a, right=b):
+            return _selects_alike(facts, a, values) or _selects_alike(facts, b, values)
+        case Select(keys=keys):
+            key, held = facts.tables[keys], facts.tables[values]
+            if key.variables != held.variables or len(key.variables) != 1:
+                return False
+            possible = (key.codes >= 0) & (held.codes >= 0)
+            table = predicate_table(facts, s)[key.codes[possible]]
+            codes = held.codes[possible].astype(np.int64)[:, None]
+            low = np.where(table, codes, np.iinfo(np.int64).max).min(0, initial=np.iinfo(np.int64).max)
+            high = np.where(table, codes, -1).max(0, initial=-1)
+            return bool((high <= low).all())
+    return False
+
+
 def _aggregate_domain(facts: Facts, n: Aggregate) -> Domain:
     values = facts.domains[n.values]
     empty = not facts.nonempty[n.selector]
@@ -276,6 +295,7 @@ def _aggregate_domain(facts: Facts, n: Aggregate) -> Domain:
         extra.append(None)
     if n.reduce in ("min", "max"):
         return domain_of([*defined, *extra])
+    single = single or (n.reduce == "mean" and _selects_alike(facts, n.selector, n.values))
     if n.reduce == "mean" and (single or len(defined) <= 1 or not values.numeric):
         if not single and len(defined) > 1:
             facts.suspects.add(n)
