@@ -19,6 +19,14 @@ def diamonds(depth: int) -> rasp.SOp:
     return x
 
 
+def copies(depth: int) -> rasp.SOp:
+    """The tokens, read again and again from those equal to them."""
+    x = tokens
+    for _ in range(depth):
+        x = Aggregate(Select(x, x, Comparison.EQ), x)
+    return x
+
+
 def pairs() -> rasp.SOp:
     """The pair of this token and the one before it, and then what is first in it."""
     both = SequenceMap(lambda a, b: (a, b), shifted, tokens)
@@ -141,6 +149,7 @@ ODD = {
     "no function of tokens": (Map(lambda x: 3, tokens), "ab", 3),
     "pairs by hand": (pairs(), "ab", 3),
     "pairs out": (SequenceMap(lambda a, b: (a, b), tokens, indices), "ab", 3),
+    "copies of equals": (copies(12), [0, 1, 5], 3),
     "diamonds": (diamonds(12), [0, 1, 2, 3, 4], 2),
 }
 
