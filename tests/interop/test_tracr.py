@@ -118,6 +118,8 @@ def test_meaningless_inputs_do_not_forbid_the_others():
     assert sort.apply([BOS, "c", "a", "b"]).decoded[1:] == ["a", "b", "c"]
     inverse = compile_rasp_to_model(rasp.Map(lambda x: 1 / x, rasp.tokens), [0, 1, 2], 2)
     assert inverse.apply([BOS, 2, 0]).decoded[1:] == [0.5, None]
+    never = compile_rasp_to_model(rasp.Map(lambda x: x if x < 0 else 1 / int(x), rasp.Full(0)), "ab", 2)
+    assert never.apply([BOS, "a"]).decoded[1:] == [None]
 
 
 def test_functions_that_always_fail_raise():

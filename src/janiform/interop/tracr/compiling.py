@@ -202,7 +202,7 @@ def compile_rasp_to_model(
     try:
         translation = Translation.of(program, signature)
         pair = translation.program.compile(signature=signature)
-    except MeaningError:
+    except (MeaningError, ArithmeticError):
         translation = Translation.of(program, signature, lenient=True)
         pair = translation.program.compile(signature=signature)
     tokens = (*pair.signature.vocab, compiler_bos, compiler_pad)

@@ -46,7 +46,7 @@ def to_program(expr: rasp.SOp, vocab: Iterable[Value], max_seq_len: int, causal:
     signature = Signature(vocab, max_seq_len, causal)
     try:
         return Translation.of(expr, signature).program
-    except MeaningError:
+    except (MeaningError, ArithmeticError):
         return Translation.of(expr, signature, lenient=True).program
 
 
@@ -61,7 +61,8 @@ class Translation:
     def of(cls, expr: rasp.SOp, signature: Signature, lenient: bool = False) -> Translation:
         """Translate ``expr``; if ``lenient``, what has no meaning on some inputs gets one there.
 
-        A function is then undefined where it raises, and a mean with strings in it is the leftmost of its values.
+        A function is then undefined where it raises, and a mean with strings in it is the leftmost of its values. A
+        function that raises everywhere is refused still, with its own error, unless all that is arithmetic.
         """
         translator = _Translator(Facts(signature), lenient)
         for e in rasp.descendants(expr):
@@ -321,6 +322,8 @@ class _Translator:
             if not d:
                 return Lit(None)
         fn = tabulate(boxing, domains, Lit(None) if self.lenient else None)
-        if not fn.rows and faults:
-            raise faults[0]
-        return fn
+        if fn.rows or not faults:
+            return fn
+        if self.lenient and all(isinstance(e, ArithmeticError) for e in faults):
+            return Lit(None)
+        raise faults[0]
