@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 import janiform as jf
+from drawn import programs as graphs
 from janiform.errors import InputError, ProgramError
 from janiform.ir.functions import Apply, Arg, Lit
 from janiform.ir.nodes import Aggregate, And, Const, Count, Indices, Map, Not, Or, Select, Tokens
@@ -35,6 +36,14 @@ def test_simplifying_keeps_the_meaning_and_never_grows(case):
     assert equivalent(p, q, s, limit=800, draws=300), f"{p}\n{q}"
     assert len(q.nodes()) <= len(p.nodes()) and simplify(q) == q
     assert parse(print_program(q)) == q
+
+
+@settings(max_examples=200, derandomize=True)
+@given(graphs())
+def test_any_graph_keeps_its_meaning_or_lack_of_it(p):
+    q = simplify(p)
+    assert all(equivalent(p, q, Signature(vocab, 2)) for vocab in ([0, 1], ["a", 2])), f"{p}\n{q}"
+    assert len(q.nodes()) <= len(p.nodes())
 
 
 @pytest.mark.parametrize("rewrite", PASSES, ids=lambda f: f.__name__)

@@ -49,6 +49,7 @@ class Units:
         return Units(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros(0), np.zeros(0))
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # points that coincide are refused below
 def realize(name: str, points: np.ndarray, height: np.ndarray, noise: np.ndarray, unit: float) -> Units:
     """Return units for columns ``height[r, i]`` at ascending ``points[i]``, each known up to ``noise[i]``.
 
@@ -57,6 +58,9 @@ def realize(name: str, points: np.ndarray, height: np.ndarray, noise: np.ndarray
     if height.shape[1] < 2 or not len(height):
         start = height[:, 0] if height.shape[1] else np.zeros(len(height))
         return Units(np.zeros(0), np.zeros(0), np.zeros((0, len(height))), start, unit * np.abs(start))
+    points, height, noise = _apart(name, points, height, noise)
+    if height.shape[1] < 2:
+        return realize(name, points, height, noise, unit)
     step, sure = _steps(points, height, noise, unit)
     if sure.all() and len(step) <= 2 * FEW:
         return step
@@ -79,6 +83,19 @@ def realize(name: str, points: np.ndarray, height: np.ndarray, noise: np.ndarray
             np.where(use_hinges, hinges.error, step.error),
         )
     )
+
+
+def _apart(
+    name: str, points: np.ndarray, height: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make one point of those at one place, where their columns agree."""
+    again = np.flatnonzero(np.diff(points) == 0)
+    if not again.size:
+        return points, height, noise
+    if (height[:, again] != height[:, again + 1]).any():
+        raise Imprecise(f"{name} must tell two values apart that are one number, such as 0 and False")
+    keep = np.delete(np.arange(len(points)), again)
+    return points[keep], height[:, keep], noise[keep]
 
 
 def _compact(u: Units) -> Units:
