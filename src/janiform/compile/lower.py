@@ -9,6 +9,7 @@ import itertools
 import random
 from functools import partial
 
+from janiform.errors import FunctionError
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
 from janiform.ir.functions import Apply, Arg, Lit, affine, table
@@ -120,7 +121,10 @@ def mean_of_linear(n: Node) -> Node:
     ]
     if len(means) < len(n.args) or len({a.selector for a in means}) > 1:
         return n
-    default = n.fn(*(a.default for a in means))
+    try:
+        default = n.fn(*(a.default for a in means))
+    except FunctionError:
+        return n
     return Aggregate(means[0].selector, Map(n.fn, tuple(a.values for a in means)), default)
 
 

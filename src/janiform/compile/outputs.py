@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from janiform.compile.variables import Form
+from janiform.errors import CompileError
 from janiform.ir.nodes import Aggregate, Sequence, Value
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def read_output(plan: Plan, n: Sequence) -> Output:
     """Choose the read-out of an output: the nearest of few numbers, a number as it is, or one class for each value."""
     domain = plan.facts.domains[n]
     if domain.values is None:
-        return Output("number", (plan.number(n),), (), 0.0, False)
+        raise CompileError(
+            f"the possible values of {plan.program.where(n)}, between {domain.low:g} and {domain.high:g}, are too many to list; "
+            "average numbers with a common step (round them first), or use a smaller vocabulary or maximum length"
+        )
     numeric = [float(v) for v in domain.values if isinstance(v, int | float)]
     twins = len(set(numeric)) < len(numeric)  # True and 1 are one number, but two values
     if not domain.numeric or not numeric or twins:

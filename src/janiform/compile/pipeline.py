@@ -25,6 +25,9 @@ from janiform.ir.semantics import Signature
 MAX_LENGTH = 2_000
 """What depends on positions alone is looked at for every length up to the longest, which takes its cube."""
 
+MAX_WEIGHT = 1e30
+"""Larger weights overflow float32 when they meet an activation."""
+
 MAX_PARAMETERS = 200_000_000
 """More weights than this are refused before they are allocated."""
 
@@ -84,6 +87,9 @@ def _emit(program: Program, planned: Plan, emitter: Emitter, dtype: str, layout:
             f"({sizes}); use a smaller vocabulary or maximum length"
         )
     weights = emitter.write(sizes, outputs)
+    largest = max((float(np.abs(w).max(initial=0.0)) for w in weights.values()), default=0.0)
+    if dtype == "float32" and largest > MAX_WEIGHT:
+        raise Imprecise(f"a weight of {largest:.2g} is beyond the format")
     config: dict[str, Any] = {
         **sizes,
         "act_fn": "relu",

@@ -288,12 +288,11 @@ def _aggregate_domain(facts: Facts, n: Aggregate) -> Domain:
         if extra and not is_number(n.default):
             raise CompileError("a mean of numbers that cannot be listed needs a numeric default")
         ends = [values.low, values.high, *(float(e) for e in extra if is_number(e))]  # type: ignore[arg-type]
-        scale = facts.signature.max_len if n.reduce == "sum" else 1
-        return Domain(None, min(0.0, *ends) * scale if scale > 1 else min(ends), max(ends) * scale)
+        return _unlisted(ends, facts.signature.max_len if n.reduce == "sum" else 1)
     defined = [v for v in values.values if v is not None]
     if values.undefined:
         extra.append(None)
-    if n.reduce in ("min", "max"):
+    if n.reduce in ("min", "max") or not defined:
         return domain_of([*defined, *extra])
     single = single or (n.reduce == "mean" and _selects_alike(facts, n.selector, n.values))
     if n.reduce == "mean" and (single or len(defined) <= 1 or not values.numeric):
@@ -311,10 +310,15 @@ def _aggregate_domain(facts: Facts, n: Aggregate) -> Domain:
         else sums(numbers, facts.signature.max_len)
     )
     if reachable is None:
-        scale = facts.signature.max_len if n.reduce == "sum" else 1
-        return Domain(None, min(0.0, numbers[0] * scale) if scale > 1 else numbers[0], numbers[-1] * scale)
+        ends = [numbers[0], numbers[-1], *(float(e) for e in extra if isinstance(e, int | float))]
+        return _unlisted(ends, facts.signature.max_len if n.reduce == "sum" else 1)
     if n.reduce == "mean":  # all selected values equal: the value itself, of its own kind
         own = {float(v) for v in defined}
         reachable = [v for v in reachable if v not in own]
         return domain_of([*defined, *reachable, *extra])
     return domain_of([*reachable, *extra])
+
+
+def _unlisted(ends: list[float], count: int) -> Domain:
+    """Numbers between the least and the most that one to ``count`` of ``ends`` add up to."""
+    return Domain(None, min(*ends, min(ends) * count), max(*ends, max(ends) * count))

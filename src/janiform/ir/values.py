@@ -14,6 +14,9 @@ from janiform.errors import CompileError
 from janiform.ir.functions import canonical, identity, is_number, order, same
 from janiform.ir.nodes import Value
 
+LARGEST_WHOLE = 1e15
+"""Beyond this, floats have no steps to count in."""
+
 MAX_CELLS = 200_000
 """The largest table or set of values that inference writes out."""
 
@@ -92,7 +95,7 @@ def step_of(numbers: list[float]) -> Fraction | None:
 
 def _totals(numbers: list[float], count: int) -> tuple[int, int, Fraction] | None:
     """Low and high multiples of a step between which all sums of one number lie."""
-    step = step_of(numbers)
+    step = step_of(numbers) if max(abs(x) for x in numbers) < LARGEST_WHOLE else None
     if step is None:
         return None
     low, high = round(Fraction(numbers[0]) / step), round(Fraction(numbers[-1]) / step)
@@ -102,7 +105,10 @@ def _totals(numbers: list[float], count: int) -> tuple[int, int, Fraction] | Non
 def means(numbers: list[float], count: int) -> list[float] | None:
     """Every mean of 1 to ``count`` numbers (a few more may be listed), or None when they are too many."""
     found = _totals(numbers, count)
-    if found is None or (found[1] - found[0]) * count * count // 2 > 8 * MAX_CELLS:
+    if found is None:
+        uneven = _uneven(numbers, count)
+        return None if uneven is None else sorted({s / n for n, row in enumerate(uneven, 1) for s in row})
+    if (found[1] - found[0]) * count * count // 2 > 8 * MAX_CELLS:
         return None
     low, high, step = found
     means: set[float] = set()
@@ -122,7 +128,20 @@ def sums(numbers: list[float], count: int) -> list[float] | None:
     """Every sum of 1 to ``count`` numbers (a few more may be listed), or None when they are too many."""
     found = _totals(numbers, count)
     if found is None:
-        return None
+        uneven = _uneven(numbers, count)
+        return None if uneven is None else sorted(set().union(*uneven))
     low, high, step = found
     span = range(min(low, low * count), max(high, high * count) + 1)
     return [k * step.numerator / step.denominator for k in span]
+
+
+def _uneven(numbers: list[float], count: int) -> list[set[float]] | None:
+    """The sums of exactly 1, 2, .. numbers that have no common step, or None when they are too many."""
+    rows: list[set[float]] = [set(numbers)]
+    total = len(numbers)
+    for _ in range(count - 1):
+        if total + len(rows[-1]) * len(numbers) > MAX_CELLS:
+            return None
+        rows.append({float(f"{s + x:.15g}") for s in rows[-1] for x in numbers})
+        total += len(rows[-1])
+    return rows
