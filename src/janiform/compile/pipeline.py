@@ -5,6 +5,7 @@ Source: Lindner et al. 2023 (Tracr), section 3, for the idea; the constructions 
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -65,10 +66,11 @@ def compile_program(
         planned = plan_program(lowered, facts, tables=tables)
         scheduled = schedule(planned)
         try:
-            level_scale = realize_all(scheduled, signature.max_len, precision)
-            laid = lay_out(scheduled, reuse=layout == "reuse")
-            emitter = Emitter(scheduled, signature, laid, level_scale)
-            return _emit(program, planned, emitter, precision, layout)
+            with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no bound, and is refused
+                level_scale = realize_all(scheduled, signature.max_len, precision)
+                laid = lay_out(scheduled, reuse=layout == "reuse")
+                emitter = Emitter(scheduled, signature, laid, level_scale)
+                return _emit(program, planned, emitter, precision, layout)
         except Imprecise as e:
             refused = e
     last = attempts[-1][0]
@@ -88,7 +90,7 @@ def _emit(program: Program, planned: Plan, emitter: Emitter, dtype: str, layout:
         )
     weights = emitter.write(sizes, outputs)
     largest = max((float(np.abs(w).max(initial=0.0)) for w in weights.values()), default=0.0)
-    if dtype == "float32" and largest > MAX_WEIGHT:
+    if not largest < (MAX_WEIGHT if dtype == "float32" else math.inf):
         raise Imprecise(f"a weight of {largest:.2g} is beyond the format")
     config: dict[str, Any] = {
         **sizes,

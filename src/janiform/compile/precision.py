@@ -134,7 +134,7 @@ def output_error(outputs: list[Output], dtype: str) -> tuple[float, float]:
             if out.nearest:
                 reach = max(abs(n - out.middle) for n in out.numbers)
                 error += 8 * unit * (reach * reach + 1.0) / out.gap
-            if error >= margin:
+            if not error < margin:
                 raise Imprecise(
                     f"an output errs by up to {error:.2g}, and its values lie {out.gap:.2g} apart"
                 )
