@@ -35,6 +35,7 @@ from janiform.ir.nodes import (
     Value,
 )
 from janiform.ir.program import Program
+from janiform.text.arithmetic import NO_TRUTH, Arithmetic
 from janiform.text.grid import grid
 from janiform.text.trace import tabulate, trace
 
@@ -42,102 +43,10 @@ EXAMPLE = "hello"
 """The input on which objects show themselves."""
 
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-NO_TRUTH = (
-    "a {what} has a value at each position, so it is not simply true or false: write & | ~ for and, or, not, "
-    "where(c, a, b) for a if c else b, and x.isin(..) for x in .."
-)
-
-
-class _Arithmetic:
-    """Operators that act position by position; ``_apply`` says on what."""
-
-    __slots__ = ()
-
-    def _apply(self, op: str, *operands: Any) -> Any:
-        raise NotImplementedError
-
-    def __bool__(self) -> bool:
-        raise ProgramError(NO_TRUTH.format(what=type(self).__name__.lower()))
-
-    def __iter__(self) -> Any:
-        raise ProgramError(
-            f"a {type(self).__name__.lower()} has no length of its own: call it on an input first"
-        )
-
-    __hash__ = object.__hash__
-
-    def __add__(self, other: Any) -> Any:
-        return self._apply("+", self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self._apply("+", other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return self._apply("-", self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self._apply("-", other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return self._apply("*", self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self._apply("*", other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._apply("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self._apply("/", other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return self._apply("//", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return self._apply("//", other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return self._apply("%", self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return self._apply("%", other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return self._apply("^", self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return self._apply("^", other, self)
-
-    def __neg__(self) -> Any:
-        return self._apply("neg", self)
-
-    def __abs__(self) -> Any:
-        return self._apply("abs", self)
-
-    def __round__(self, digits: int = 0) -> Any:
-        return self._apply("round", self, digits) if digits else self._apply("round", self)
-
-    def __eq__(self, other: Any) -> Any:
-        return self._apply("==", self, other)
-
-    def __ne__(self, other: Any) -> Any:
-        return self._apply("!=", self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._apply("<", self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._apply("<=", self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._apply(">", self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._apply(">=", self, other)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Series(_Arithmetic):
+class Series(Arithmetic):
     """A value at each position.
 
     >>> tokens == "l"
@@ -264,7 +173,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Side(_Arithmetic):
+class Side(Arithmetic):
     """A series seen at the key or at the query; compared with one seen at the other, it makes a selection."""
 
     role: Literal["key", "query"]
