@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from janiform.text.rasp import parse
     from janiform.text.rasp import print_program as to_text
+    from janiform.text.standalone import to_python
 
 __version__ = "0.1.0"
 
@@ -84,6 +85,7 @@ _HOMES = {
         "where",
     ),
     "janiform.text.rasp": ("parse", "to_text=print_program"),
+    "janiform.text.standalone": ("to_python",),
 }
 """Where each public name lives; ``public=inner`` where the two differ."""
 
@@ -125,6 +127,7 @@ __all__ = [
     "select",
     "selector_width",
     "simplify",
+    "to_python",
     "to_text",
     "tokens",
     "where",
