@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 
 import janiform as jf
@@ -59,6 +62,10 @@ def test_it_compiles() -> None:
         (lambda: select(key(tokens) == query(tokens)) + 1, "unsupported"),
         (lambda: tokens + select(key(tokens) == query(tokens)), "count"),
         (lambda: tokens + key(tokens), "outside a selection"),
+        (lambda: key(tokens) + indices, "put it inside"),
+        (lambda: jf.const([1]), "a list stands where a value is due"),
+        (lambda: tokens + [1], "a list stands where a value is due"),
+        (lambda: select(key == query).value(tokens, default=indices), "a series stands where a value"),
         (lambda: 1 if select(key(tokens) == "a") else 2, "& | ~"),
     ],
 )
@@ -71,3 +78,19 @@ def test_what_cannot_be_traced_takes_a_table() -> None:
     with pytest.raises(TraceError):
         jf.map(lambda t: {"a": 1}[t], tokens)
     assert jf.map(lambda t: {"a": 1, "b": 2}[t], tokens, over="ab")("ba") == [2, 1]
+
+
+def test_bare_sides_are_the_tokens() -> None:
+    assert select(key == query).node is select(key(tokens) == query(tokens)).node
+
+
+def test_values_of_numpy_are_plain() -> None:
+    assert select(key(tokens) == np.str_("l")).node is select(key(tokens) == "l").node
+    assert (indices + np.int64(1)).node is (indices + 1).node
+    assert math.floor(indices / 2)("abc") == [0, 0, 1] and math.ceil(indices / 2)("abc") == [0, 1, 1]
+
+
+def test_functions_never_see_undefined() -> None:
+    before = select(key(indices) == query(indices) - 1).value(tokens)
+    for made in (jf.map(lambda t: 3, before), jf.map(lambda t: 3, before, over="ab")):
+        assert made("ab") == [None, 3]

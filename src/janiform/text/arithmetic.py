@@ -81,6 +81,12 @@ class Arithmetic:
     def __round__(self, digits: int = 0) -> Any:
         return self._apply("round", self, digits) if digits else self._apply("round", self)
 
+    def __floor__(self) -> Any:
+        return self._apply("floor", self)
+
+    def __ceil__(self) -> Any:
+        return self._apply("ceil", self)
+
     def __eq__(self, other: Any) -> Any:
         return self._apply("==", self, other)
 

@@ -37,7 +37,7 @@ from janiform.ir.nodes import (
 from janiform.ir.program import Program
 from janiform.text.arithmetic import NO_TRUTH, Arithmetic
 from janiform.text.grid import grid
-from janiform.text.trace import tabulate, trace
+from janiform.text.trace import TraceError, as_value, passing_undefined, tabulate, trace
 
 EXAMPLE = "hello"
 """The input on which objects show themselves."""
@@ -147,7 +147,7 @@ class Selection:
         >>> select(key(indices) == query(indices) - 1).value(tokens, default="-")
         ['-', 'h', 'e', 'l', 'l']
         """
-        return Series(Aggregate(self.node, _series(x).node, default, reduce))
+        return Series(Aggregate(self.node, _series(x).node, _constant(default), reduce))
 
     def sum(self, x: Any, default: Value = 0) -> Series:
         """Return the sum of the selected numbers."""
@@ -179,10 +179,20 @@ class Side(Arithmetic):
     role: Literal["key", "query"]
     series: Series
 
+    def __call__(self, x: Any) -> Side:
+        """Return a series as this side sees it.
+
+        >>> select(key == query).count()
+        [1, 1, 2, 2, 1]
+        """
+        return Side(self.role, _series(x))
+
     def _apply(self, op: str, *operands: Any) -> Any:
         sides = [x for x in operands if isinstance(x, Side)]
         if op in ("==", "!=", "<", "<=", ">", ">="):
             return _compare(op, *operands)
+        if any(isinstance(x, Series) for x in operands):
+            raise ProgramError(f"{op!r} mixes {self.role}(..) with a bare series; put it inside")
         if {s.role for s in sides} == {"key", "query"}:
             raise ProgramError(f"{op!r} mixes key(..) with query(..); put them on two sides of a comparison")
         return Side(self.role, Series.__dict__["_apply"](self.series, op, *(_plain(x) for x in operands)))
@@ -199,7 +209,7 @@ def _compare(op: str, a: Any, b: Any) -> Selection:
         raise ProgramError(
             f"a {a.role} is compared with another {a.role}; a selection relates a key to a query"
         )
-    other_node = b.series.node if isinstance(b, Side) else Const(b)
+    other_node = b.series.node if isinstance(b, Side) else Const(_operand(b))
     if a.role == "query":
         return Selection(Select(derived.compare(FLIPPED.get(op, op)), other_node, a.series.node))
     return Selection(Select(derived.compare(op), a.series.node, other_node))
@@ -218,7 +228,17 @@ def _operand(x: Any) -> Any:
         raise ProgramError(
             f"{x.role}(..) stands outside a selection; select(key(..) == query(..)) takes both sides"
         )
-    return x
+    return _constant(x)
+
+
+def _constant(x: Any) -> Value:
+    """Return a plain value, out of numpy too; refuse what is none."""
+    try:
+        return as_value(x)
+    except TraceError:
+        raise ProgramError(
+            f"a {type(x).__name__.lower()} stands where a value is due: a bool, int, float or str"
+        ) from None
 
 
 def _series(x: Any) -> Series:
@@ -241,14 +261,11 @@ indices = Series(Indices())
 length = Series(derived.length())
 
 
-def key(x: Any) -> Side:
-    """Return a series as the keys see it."""
-    return Side("key", _series(x))
+key = Side("key", tokens)
+"""``key(x)`` is a series as the keys see it; ``key`` alone is the key's token."""
 
-
-def query(x: Any) -> Side:
-    """Return a series as the queries see it."""
-    return Side("query", _series(x))
+query = Side("query", tokens)
+"""``query(x)`` is a series as the queries see it; ``query`` alone is the query's token."""
 
 
 def select(condition: Selection) -> Selection:
@@ -276,7 +293,7 @@ def selector_width(selection: Selection) -> Series:
 
 def const(value: Value) -> Series:
     """Return the same value at every position."""
-    return Series(Const(value))
+    return Series(Const(_constant(value)))
 
 
 def where(condition: Any, yes: Any, no: Any) -> Series:
@@ -298,7 +315,8 @@ def map(function: Callable[..., Any], *xs: Any, over: Iterable[Value] | None = N
     """
     nodes = tuple(_series(x).node for x in xs)
     if over is None:
-        return Series(Map(trace(function, len(nodes)), nodes))
+        traced = passing_undefined(trace(function, len(nodes)), len(nodes))
+        return Series(Map(traced, nodes))
     values = list(over)
     return Series(Map(tabulate(function, [values] * len(nodes)), nodes))
 
