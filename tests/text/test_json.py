@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from drawn import programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawn import programs
 from janiform.errors import FileError
 from janiform.ir.program import Program
 from janiform.text import parse

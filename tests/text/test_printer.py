@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from drawn import programs
 from hypothesis import given, settings
 
+from drawn import programs
 from janiform import programs as library
 from janiform.errors import ProgramError
 from janiform.ir.functions import Apply, Arg, Lit, Lookup
