@@ -1,0 +1,1 @@
+"""Programs from data: train a relaxed program, harden it, print it."""
