@@ -1,5 +1,8 @@
-"""Tasks: samplers of inputs with their targets, from a program that is known to solve them."""
+"""Tasks: inputs with their targets, drawn by a rule or a program that solves them, or read from files."""
 
+from janiform.tasks.algorithmic import NAMES, algorithmic
+from janiform.tasks.examples import Data, Examples
+from janiform.tasks.exercise import Exercise
 from janiform.tasks.library import Task, from_program, library_task
 
-__all__ = ["Task", "from_program", "library_task"]
+__all__ = ["NAMES", "Data", "Examples", "Exercise", "Task", "algorithmic", "from_program", "library_task"]
