@@ -4,5 +4,17 @@ from janiform.tasks.algorithmic import NAMES, algorithmic
 from janiform.tasks.examples import Data, Examples
 from janiform.tasks.exercise import Exercise
 from janiform.tasks.library import Task, from_program, library_task
+from janiform.tasks.text import read_classes, read_ner
 
-__all__ = ["NAMES", "Data", "Examples", "Exercise", "Task", "algorithmic", "from_program", "library_task"]
+__all__ = [
+    "NAMES",
+    "Data",
+    "Examples",
+    "Exercise",
+    "Task",
+    "algorithmic",
+    "from_program",
+    "library_task",
+    "read_classes",
+    "read_ner",
+]
