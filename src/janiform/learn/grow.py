@@ -1,0 +1,286 @@
+"""Growing a draft: add the units whose variable would lower the loss most, as gradient boosting adds a tree.
+
+A candidate is a short chain of units, judged without fitting anything: with residuals r = onehot(y) - p, giving its codes
+weights of their own lowers the loss, to second order, by a sum over codes and labels of slope and bend. Steps are taken on
+one half of the inputs and judged on the other, so that many codes are no advantage in themselves. The same sums over the
+joint codes of two variables say what a table of both would gain. Candidates are drawn, and the best are varied.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from janiform.learn.draft import Bench, Copy, Draft, Frame, Table, Tally, Unit
+from janiform.learn.search import State
+
+CELLS = 700
+"""The largest joint domain of two variables that is judged."""
+
+
+class Residuals:
+    """What the output still gets wrong, at the positions where labels are asked."""
+
+    def __init__(self, at: State, y: np.ndarray, penalty: float = 2.0) -> None:
+        self.asked = y >= 0
+        scores = at.scores[self.asked]
+        p = np.exp(scores - scores.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        self.labels = p.shape[1]
+        hot = np.zeros_like(p)
+        hot[np.arange(len(p)), y[self.asked]] = 1
+        self.slope, self.bend = (hot - p).ravel(), (p * (1 - p)).ravel()
+        self.penalty = penalty
+        self.steps = np.arange(self.labels)
+        half = np.broadcast_to((np.arange(len(y)) % 2)[:, None], y.shape)[self.asked]
+        self.half = half * 1
+
+    def sums(self, codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Slope and bend of the loss for each half, code and label."""
+        cells = (((codes + self.half * size) * self.labels)[:, None] + self.steps).ravel()
+        shape, total = (2, size, self.labels), 2 * size * self.labels
+        return (
+            np.bincount(cells, self.slope, total).reshape(shape),
+            np.bincount(cells, self.bend, total).reshape(shape),
+        )
+
+    def gain(self, codes: np.ndarray, size: int) -> float:
+        """The drop in loss on each half that steps taken on the other bring."""
+        slope, bend = self.sums(codes, size)
+        step = slope[::-1] / (bend[::-1] + self.penalty)
+        return float((slope * step - bend * step**2 / 2).sum())
+
+    def labels_for(self, codes: np.ndarray, size: int) -> np.ndarray:
+        """For each code, 1 + the label that it calls for most; 0 where it calls for none."""
+        slope, bend = (s.sum(0) for s in self.sums(codes, size))
+        step = slope / (bend + self.penalty)
+        return np.where((slope * step).max(1) > 0.05, step.argmax(1) + 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chain of new units, and the earlier variable (or none) that a table joins to the last of them."""
+
+    gain: float
+    chain: tuple[Unit, ...]
+    partner: int | None
+
+
+class Growth:
+    """One search for the units to add to a draft."""
+
+    def __init__(self, at: State, bench: Bench, y: np.ndarray, seed: int) -> None:
+        self.draft, self.bench, self.values = at.draft, bench, at.values
+        self.sizes = at.draft.sizes()
+        self.left = Residuals(at, y)
+        self.known = [v[self.left.asked] for v in at.values]
+        self.rng = np.random.default_rng(seed)
+        self.seen: dict[bytes, float] = {}
+        self.tried = 0
+
+    def best(self, tries: int, until: float) -> Candidate | None:
+        """Draw half of the tries, then vary the best ones."""
+        found: list[Candidate] = list(self.tables())
+        for t in range(tries):
+            if time.process_time() > until:
+                break
+            if t < tries // 2 or not found:
+                chain = self.drawn()
+            else:
+                chain = self.varied(found[int(self.rng.integers(min(len(found), 12)))].chain)
+            if chain and (new := self.judged(chain)):
+                found.append(new)
+                if t % 32 == 31 or t >= tries // 2:
+                    found = sorted(found, key=lambda c: -c.gain)[:24]
+        found.sort(key=lambda c: -c.gain)
+        return found[0] if found and found[0].gain > 2 * self.left.penalty else None
+
+    def tables(self) -> Iterator[Candidate]:
+        """What joining two variables that exist would gain."""
+        for a in range(len(self.sizes)):
+            for b in range(a + 1, len(self.sizes)):
+                if self.sizes[a] * self.sizes[b] <= CELLS:
+                    codes = self.known[a] * self.sizes[b] + self.known[b]
+                    gain = self.left.gain(codes, self.sizes[a] * self.sizes[b])
+                    if gain > 0:
+                        cells = self.left.labels_for(codes, self.sizes[a] * self.sizes[b])
+                        shape = (self.sizes[a], self.sizes[b])
+                        yield Candidate(gain, (Table(a, b, cells.reshape(shape), self.left.labels + 1),), None)
+
+    def judged(self, chain: tuple[Unit, ...]) -> Candidate | None:
+        """What the last variable of a chain would gain, alone or joined to another."""
+        self.tried += 1
+        values, sizes = list(self.values), list(self.sizes)
+        for u in chain:
+            values.append(self.bench.unit(u, values))
+            sizes.append(size_of(u, sizes, self.draft.frame))
+        codes, size = values[-1][self.left.asked], sizes[-1]
+        mark = codes.astype(np.uint8).tobytes()
+        if mark in self.seen:
+            return None
+        gain, partner = self.left.gain(codes, size), None
+        self.seen[mark] = gain
+        others = {0, 1, int(self.rng.integers(len(self.sizes))), int(self.rng.integers(len(self.sizes)))}
+        for v in others:
+            if size * sizes[v] <= CELLS:
+                joint = self.left.gain(codes * sizes[v] + self.known[v], size * sizes[v])
+                if joint > 1.2 * gain:
+                    gain, partner = joint, v
+        return Candidate(gain, chain, partner)
+
+    def joined(self, codes: np.ndarray, size: int, v: int, last: int) -> Table:
+        """The table of a new variable and variable ``v``: arithmetic where it says nearly as much, else by labels."""
+        shape = (size, self.sizes[v])
+        joint = codes * shape[1] + self.known[v]
+        goal = 0.9 * self.left.gain(joint, shape[0] * shape[1])
+        for cells in arithmetic(*shape):
+            if self.left.gain(cells.ravel()[joint], int(cells.max()) + 1) >= goal:
+                return Table(last, v, cells, int(cells.max()) + 1)
+        cells = self.left.labels_for(joint, shape[0] * shape[1]).reshape(shape)
+        return Table(last, v, cells, self.left.labels + 1)
+
+    def grown(self, c: Candidate) -> Draft:
+        """Return the draft with the candidate's units, their weights zero."""
+        units, values, sizes = list(self.draft.units), list(self.values), list(self.sizes)
+        for u in c.chain:
+            values.append(self.bench.unit(u, values))
+            sizes.append(size_of(u, sizes, self.draft.frame))
+            units.append(u)
+        if c.partner is not None:
+            table = self.joined(values[-1][self.left.asked], sizes[-1], c.partner, len(sizes) - 1)
+            units.append(table)
+            sizes.append(table.size)
+        more = [np.zeros((s, self.draft.frame.labels), np.float32) for s in sizes[len(self.sizes) :]]
+        return replace(self.draft, units=tuple(units), weights=(*self.draft.weights, *more))
+
+    # --- candidates ---------------------------------------------------------------------------------------------------
+
+    def drawn(self) -> tuple[Unit, ...]:
+        """A random head, now and then on top of a random head or function of its own."""
+        sizes, chain = list(self.sizes), []
+        while self.rng.random() < 0.45 and len(chain) < 2:
+            chain.append(self.function(sizes) if self.rng.random() < 0.6 else self.head(sizes))
+            sizes.append(size_of(chain[-1], sizes, self.draft.frame))
+        chain.append(self.head(sizes, fresh=len(chain)))
+        return tuple(chain)
+
+    def varied(self, chain: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        """One unit of a chain drawn again, in one of its parts."""
+        i = int(self.rng.integers(len(chain)))
+        sizes = list(self.sizes)
+        for u in chain[:i]:
+            sizes.append(size_of(u, sizes, self.draft.frame))
+        u = chain[i]
+        match u:
+            case Table():
+                new: Unit = self.function(sizes)
+            case _:
+                other = self.head(sizes, fresh=i)
+                parts = ["key", "query", "relation", "mask"] + (["value", "default"] if isinstance(u, Copy) else [])
+                part = parts[int(self.rng.integers(len(parts)))]
+                new = u
+                if part in ("key", "query"):
+                    v = getattr(other, part)
+                    key, query = (v, u.query) if part == "key" else (u.key, v)
+                    new = replace(u, key=key, query=query, relation=self.relation(sizes[query], sizes[key]))
+                elif part == "relation":
+                    new = replace(u, relation=self.relation(sizes[u.query], sizes[u.key]))
+                elif part == "mask":
+                    new = replace(u, mask=other.mask)
+                elif isinstance(u, Copy):
+                    value = self.pick(sizes, 0) if part == "value" else u.value
+                    new = replace(u, value=value, default=int(self.rng.integers(sizes[value])))
+        result = (*chain[:i], new, *chain[i + 1 :])
+        return result if consistent(result, self.sizes, self.draft.frame) else ()
+
+    def pick(self, sizes: list[int], fresh: int) -> int:
+        """A variable: a new one of the chain most often, else an input, else any."""
+        r = self.rng.random()
+        if fresh and r < 0.6:
+            return len(sizes) - 1 - int(self.rng.integers(fresh))
+        return int(self.rng.integers(2)) if r < 0.75 else int(self.rng.integers(len(sizes)))
+
+    def head(self, sizes: list[int], fresh: int = 0) -> Copy | Tally:
+        key, query = self.pick(sizes, fresh), self.pick(sizes, fresh)
+        if self.rng.random() < 0.35:
+            query = key
+        relation = self.relation(sizes[query], sizes[key])
+        masks = self.draft.frame.masks()
+        mask = masks[int(self.rng.integers(len(masks)))]
+        if self.rng.random() < 0.5:
+            return Tally(key, query, relation, mask)
+        value = self.pick(sizes, 0)
+        return Copy(key, query, value, relation, mask, int(self.rng.integers(sizes[value])))
+
+    def relation(self, queries: int, keys: int) -> np.ndarray:
+        """A printable relation: key == query most often, an order, an offset, or keys on one side of a constant."""
+        apart = np.arange(keys)[None, :] - np.arange(queries)[:, None]
+        c = int(self.rng.integers(keys))
+        r = self.rng.random()
+        if r < 0.3:
+            return apart == 0
+        if r < 0.5:
+            return (apart < 0, apart <= 0, apart > 0, apart >= 0, apart != 0)[int(self.rng.integers(5))]
+        if r < 0.65:
+            return apart == (-1, 1, -2, 2)[int(self.rng.integers(4))]
+        constant = np.arange(keys) == c if r < 0.85 else np.arange(keys) <= c if r < 0.93 else np.arange(keys) >= 0
+        return np.broadcast_to(constant, apart.shape).copy()
+
+    def function(self, sizes: list[int]) -> Table:
+        """A function of two variables in arithmetic: difference, sum, order, or one where the other is c."""
+        a, b = self.pick(sizes, 0), self.pick(sizes, 0)
+        while sizes[a] * sizes[b] > 4 * CELLS:
+            a, b = self.pick(sizes, 0), self.pick(sizes, 0)
+        x, y = np.arange(sizes[a])[:, None], np.arange(sizes[b])[None, :]
+        c = int(self.rng.integers(sizes[b]))
+        r = int(self.rng.integers(6))
+        if r == 0:
+            cells = np.where(y == c, x + 1, 0)
+        elif r == 1:
+            cells = np.where(y <= c, x + 1, 0)
+        elif r == 2 and sizes[a] * sizes[b] <= 64:
+            cells = x * sizes[b] + y
+        else:
+            several = list(arithmetic(sizes[a], sizes[b]))
+            cells = several[int(self.rng.integers(len(several)))]
+        return Table(a, b, cells, int(cells.max()) + 1)
+
+
+def arithmetic(rows: int, columns: int) -> Iterator[np.ndarray]:
+    """Functions of two codes that print as arithmetic: order, difference, sum, the larger."""
+    x, y = np.arange(rows)[:, None], np.arange(columns)[None, :]
+    yield np.sign(x - y) + 1
+    yield np.maximum(x - y, -1) + 1
+    yield np.maximum(y - x, -1) + 1
+    yield np.minimum(x + y, max(rows, columns))
+    yield np.maximum(x, y)
+
+
+def consistent(chain: tuple[Unit, ...], sizes: list[int], frame: Frame) -> bool:
+    """Whether every relation and table still fits the variables it reads."""
+    sizes = list(sizes)
+    for u in chain:
+        match u:
+            case Copy() | Tally():
+                if u.relation.shape != (sizes[u.query], sizes[u.key]):
+                    return False
+                if isinstance(u, Copy) and u.default >= sizes[u.value]:
+                    return False
+            case Table():
+                if u.cells.shape != (sizes[u.left], sizes[u.right]):
+                    return False
+        sizes.append(size_of(u, sizes, frame))
+    return True
+
+
+def size_of(u: Unit, sizes: list[int], frame: Frame) -> int:
+    """How many codes the variable has that a unit writes."""
+    match u:
+        case Copy():
+            return sizes[u.value]
+        case Tally():
+            return frame.length + 1
+    return u.size

@@ -1,0 +1,52 @@
+"""The output of a draft, fitted: a convex problem once the variables are discrete, so solved, not trained further.
+
+Multinomial logistic regression on the variables' codes, on distinct rows with their multiplicities, by L-BFGS.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from janiform.learn.draft import Draft
+
+
+def fit_output(
+    draft: Draft, values: list[np.ndarray], y: np.ndarray, *, penalty: float = 1e-5, steps: int = 100
+) -> Draft:
+    """Return the draft with the weights that fit labels ``y`` (n, length; -1 where nothing is asked) best.
+
+    Weights start from the draft's own, so a fit after a small change is short. Variables that are not used keep zeros.
+    """
+    sizes = draft.sizes()
+    asked = y >= 0
+    offsets = np.cumsum([0, *sizes])
+    rows = np.stack([v[asked] + o for v, o in zip(values, offsets, strict=False)], 1)
+    labels = y[asked]
+    packed = np.ascontiguousarray(np.concatenate([rows, labels[:, None]], 1).astype(np.int32))
+    key = packed.view([("", packed.dtype)] * packed.shape[1]).ravel()
+    _, first, counts = np.unique(key, return_index=True, return_counts=True)
+    rows, labels = rows[first], labels[first]
+    hot = torch.zeros(len(rows), int(offsets[-1]) + 1)
+    hot.scatter_(1, torch.from_numpy(rows.astype(np.int64)), 1.0)
+    hot[:, -1] = 1.0
+    used, columns = torch.unique(hot.any(0).nonzero()[:, 0]), hot.any(0)
+    hot = hot[:, columns]
+    mass = torch.from_numpy(counts / counts.sum()).float()
+    target = torch.from_numpy(labels.astype(np.int64))
+    start = np.concatenate([*draft.weights, draft.bias[None]]).astype(np.float32)
+    W = torch.from_numpy(start)[used].clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([W], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        fit = (mass * torch.nn.functional.cross_entropy(hot @ W, target, reduction="none")).sum()
+        total = fit + penalty * W.square().sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    full = np.zeros_like(start)
+    full[used.numpy()] = W.detach().numpy()
+    weights = tuple(full[a:b] for a, b in zip(offsets, offsets[1:], strict=False))
+    return draft.with_output(weights, full[-1])
