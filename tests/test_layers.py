@@ -14,6 +14,7 @@ READS: dict[str, set[str]] = {
     "errors": set(),
     "ir": {"errors"},
     "text": {"ir"},
+    "explain": {"ir", "text"},
     "programs": {"text"},
     "repl": {"programs"},
     "tasks": {"programs"},
@@ -23,12 +24,12 @@ READS: dict[str, set[str]] = {
     "pair": {"compile", "model", "text"},
     "interop": {"pair", "programs"},
     "realistic": {"pair", "tasks", "train"},
-    "learn": {"pair", "tasks", "train"},
+    "learn": {"explain", "pair", "tasks", "train"},
     "decompile": {"pair", "tasks", "train"},
     "procedural": {"pair", "tasks", "train"},
     "bench": {"realistic", "learn", "decompile", "procedural", "interop"},
     "viz": {"bench"},
-    "cli": {"viz", "repl"},
+    "cli": {"explain", "viz", "repl"},
     "__main__": {"cli"},
 }
 """What each layer reads directly; what those read is allowed too."""

@@ -1,0 +1,5 @@
+"""Why a program gives what it gives: what decided an output, which line is responsible, what happens line by line."""
+
+from janiform.explain.debugger import Line, Trace, debug, step
+
+__all__ = ["Line", "Trace", "debug", "step"]
