@@ -1,5 +1,6 @@
 """Baselines: scores count what they say, and each baseline learns what it can and no more."""
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -124,7 +125,6 @@ def test_unigram_gives_unseen_tokens_the_leading_label() -> None:
 def test_each_baseline_refuses_the_other_kind_of_data() -> None:
     with pytest.raises(InputError, match="one label a sequence.*Use bag_of_words"):
         unigram(drawn(has_a, pooled=True))
-    pytest.importorskip("sklearn", reason="the extra janiform[text] is not installed")
     with pytest.raises(InputError, match="a label for each token.*Use unigram"):
         bag_of_words(drawn(previous, pooled=False))
 
@@ -228,3 +228,12 @@ def test_settings_that_cannot_be_are_refused() -> None:
         standard(data, unknown=0.1)
     with pytest.raises(InputError, match="at least one epoch"):
         standard(data, epochs=0)
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sklearn.linear_model", "seqeval.metrics"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=r"scikit-learn: install the extra janiform\[text\]"):
+        bag_of_words(drawn(has_a, pooled=True))
+    with pytest.raises(InputError, match=r"seqeval: install the extra janiform\[text\]"):
+        iob2_f1(TAGS, codes("O"), codes("O"), codes("O"))

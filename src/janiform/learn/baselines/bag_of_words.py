@@ -35,12 +35,12 @@ class BagOfWords:
 
 def bag_of_words(data: Data, *, strengths: tuple[float, ...] = STRENGTHS) -> BagOfWords:
     """Fit on the training part for each strength; return what is best on the validation part."""
+    if not data.pooled:
+        raise InputError(f"{data.name} asks a label for each token; a bag of words has one. Use unigram")
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError:
         raise InputError("a bag of words needs scikit-learn: install the extra janiform[text]") from None
-    if not data.pooled:
-        raise InputError(f"{data.name} asks a label for each token; a bag of words has one. Use unigram")
     size, best = len(data.signature.vocab), None
     for counts in (False, True):
         train, validation = (_bags(part.x, size, counts) for part in (data.train, data.validation))
