@@ -2,12 +2,22 @@
 
 from janiform.explain.attribution import Explanation, explain
 from janiform.explain.debugger import Line, Trace, debug, step
+from janiform.explain.responsibility import (
+    Responsibilities,
+    Responsibility,
+    responsibilities,
+    responsible,
+)
 
 __all__ = [
     "Explanation",
     "Line",
+    "Responsibilities",
+    "Responsibility",
     "Trace",
     "debug",
     "explain",
+    "responsibilities",
+    "responsible",
     "step",
 ]

@@ -12,8 +12,8 @@ from collections.abc import Sequence as Sized
 from dataclasses import dataclass
 from typing import Any
 
-from janiform.errors import InputError, MeaningError, ProgramError
-from janiform.explain.listing import Listed, listing
+from janiform.errors import InputError, MeaningError
+from janiform.explain.listing import Listed, chosen_output, listing
 from janiform.explain.reasons import Cell, Reasons, alike
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import canonical, identity
@@ -148,7 +148,7 @@ def explain(
     """
     if not 0 <= position < len(tokens):
         raise InputError(f"an input of {len(tokens)} tokens has no position {position}; positions start at 0")
-    name = _output(program, output)
+    name = chosen_output(program, output)
     one = Program({name: program.outputs[name]}, program.names, program.spans, program.source)
     if signature is not None:
         signature.validate([tokens])
@@ -168,15 +168,6 @@ def explain(
         _positions(fixing),
         tuple(_replaced(one.output, list(tokens), position, known)),
     )
-
-
-def _output(program: Program, name: str | None) -> str:
-    outputs = ", ".join(program.outputs)
-    if name is None and len(program.outputs) > 1:
-        raise ProgramError(f"the program has several outputs; name one of {outputs}")
-    if name is not None and name not in program.outputs:
-        raise ProgramError(f"the program has no output {name!r}; its outputs are {outputs}")
-    return next(iter(program.outputs)) if name is None else name
 
 
 def _positions(cells: Iterable[Cell]) -> tuple[int, ...]:

@@ -70,6 +70,21 @@ def find(program: Program, name: str) -> Listed:
     return called[name]
 
 
+def chosen_output(program: Program, name: str | None) -> str:
+    """Return the name of the output meant: ``name``, or the only one there is.
+
+    >>> import janiform as jf
+    >>> chosen_output(jf.programs.load("hist"), None)
+    'hist'
+    """
+    outputs = ", ".join(program.outputs)
+    if name is None and len(program.outputs) > 1:
+        raise ProgramError(f"the program has several outputs; name one of {outputs}")
+    if name is not None and name not in program.outputs:
+        raise ProgramError(f"the program has no output {name!r}; its outputs are {outputs}")
+    return next(iter(program.outputs)) if name is None else name
+
+
 def kind_of(n: Node) -> str:
     """Return what a node is to its reader."""
     if isinstance(n, Tokens | Indices | Const):
