@@ -95,6 +95,42 @@ def test_a_saved_pair_runs_checks_and_shows(saved: str, capsys: Capture) -> None
     assert "layer 0" in capsys.readouterr().out
 
 
+def test_explain_says_what_decided(saved: str, capsys: Capture) -> None:
+    """From a library name or a saved pair; other tokens are the program's own, or those asked for."""
+    assert main(["explain", "reverse", "abc", "--position", "0"]) == 0
+    assert "tokens read: 2 (c)" in capsys.readouterr().out
+    assert main(["explain", saved, "cab", "--position", "0", "--json"]) == 0
+    found = data(capsys)
+    assert (found["value"], found["read"], found["fixing"], found["decisive"]) == ("b", [2], [2], [2])
+    assert [c["token"] for c in found["replaced"][0]["changes"]] == ["a", "c"]
+    assert main(["explain", "reverse", "ab", "--position", "0", "--vocab", "abxyz", "--json"]) == 0
+    assert [c["token"] for c in data(capsys)["replaced"][0]["changes"]] == ["a", "x", "y", "z"]
+
+
+def test_explain_takes_one_output_at_a_place_that_is_there(tmp_path: Path, capsys: Capture) -> None:
+    """Several outputs need a name, and a position lies within the input."""
+    (tmp_path / "two.rasp").write_text("x, y = tokens, indices;")
+    words = ["explain", str(tmp_path / "two.rasp"), "abc", "--json"]
+    assert main([*words, "--position", "1", "--output", "y"]) == 0
+    assert data(capsys)["fixing"] == []
+    assert main([*words, "--position", "1"]) == 1
+    assert "name one of x, y" in data(capsys)["error"]
+    assert main([*words, "--position", "3", "--output", "y"]) == 1
+    assert "no position 3" in data(capsys)["error"]
+
+
+def test_debug_traces_up_to_a_breakpoint_or_a_fault(tmp_path: Path, capsys: Capture) -> None:
+    """Every line with its values; the exit code says whether the program had a meaning."""
+    assert main(["debug", "sort", "3,1,2", "--break", "rank", "--json"]) == 0
+    last = data(capsys)["lines"][-1]
+    assert (last["name"], last["values"], last["stop"]) == ("rank", [2, 0, 1], True)
+    assert main(["debug", "sort", "3,1,2", "--break", "ranc"]) == 1
+    assert "did you mean 'rank'" in capsys.readouterr().err
+    (tmp_path / "fault.rasp").write_text("x = 1 / (tokens - 1);")
+    assert main(["debug", str(tmp_path / "fault.rasp"), "2,1"]) == 1
+    assert "tokens - 1" in (out := capsys.readouterr().out) and "stopped: " in out
+
+
 def test_compile_says_what_it_made(capsys: Capture) -> None:
     """Sizes, precision and bound, with the library's own vocabulary and length."""
     assert main(["compile", "hist", "--json"]) == 0

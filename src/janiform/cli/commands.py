@@ -16,6 +16,7 @@ from janiform.cli.words import (
     is_causal,
     is_pair,
     pair_of,
+    read_meaning,
     read_pair,
     read_program,
     read_signature,
@@ -144,6 +145,59 @@ class Show:
 
 
 @dataclass(frozen=True)
+class Explain:
+    """Say which lines, heads and tokens decided what a program gives at a position."""
+
+    program: PairWord
+    """A library name, a .rasp file, - for standard input, or a saved pair."""
+    input: Annotated[Positional[str], arg(metavar="INPUT")]
+    """Characters such as hello, tokens such as 3,1,2 or "the cat", or a JSON list."""
+    position: int
+    """The position to explain, from 0."""
+    output: str | None = None
+    """Which output, where the program has several."""
+    vocab: str | None = None
+    """The tokens to try in place of each; by default the program's own, and those of INPUT."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        from janiform.explain import explain
+
+        tokens = read_tokens(self.input)
+        program, vocab, causal = read_meaning(self.program, self.vocab, self.causal)
+        found = explain(program, tokens, self.position, output=self.output, vocab=vocab, causal=causal)
+        return Answer(found.as_dict(), str(found))
+
+
+@dataclass(frozen=True)
+class Debug:
+    """Run a program line by line: what each line computes, up to a breakpoint or to a fault."""
+
+    program: PairWord
+    """A library name, a .rasp file, - for standard input, or a saved pair."""
+    input: Annotated[Positional[str], arg(metavar="INPUT")]
+    """Characters such as hello, tokens such as 3,1,2 or "the cat", or a JSON list."""
+    stop: Annotated[str | None, arg(name="break", metavar="NAME")] = None
+    """The line to stop after, by its name."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        from janiform.explain import debug
+
+        tokens = read_tokens(self.input)
+        program, _, causal = read_meaning(self.program, None, self.causal)
+        breaks = () if self.stop is None else (self.stop,)
+        trace = debug(program, tokens, causal=causal, breaks=breaks)
+        return Answer(trace.as_dict(), str(trace), trace.fault is None)
+
+
+@dataclass(frozen=True)
 class Repl:
     """Type RASP and see, line by line, what it computes on the example."""
 
@@ -224,6 +278,8 @@ COMMANDS: Any = (
     | Annotated[Compile, subcommand("compile")]
     | Annotated[Check, subcommand("check")]
     | Annotated[Show, subcommand("show")]
+    | Annotated[Explain, subcommand("explain")]
+    | Annotated[Debug, subcommand("debug")]
     | Annotated[Repl, subcommand("repl")]
     | Annotated[Library, subcommand("library")]
     | Annotated[Bench, subcommand("bench")]

@@ -105,6 +105,20 @@ def pair_of(word: str, vocab: str | None, max_len: int | None, causal: bool) -> 
     return read_pair(word)
 
 
+def read_meaning(word: str, vocab: str | None, causal: bool) -> tuple[Program, tuple[Value, ...], bool]:
+    """Return the program of ``word``, its tokens as far as anything says what they are, and whether it runs causally.
+
+    >>> read_meaning("majority", None, False)[1:]
+    ((0, 1), True)
+    """
+    if is_pair(word):
+        pair = pair_of(word, vocab, None, causal)
+        return pair.program, pair.signature.vocab, pair.signature.causal
+    entry = _entry(word)
+    own = () if entry is None else tuple(entry.vocab)
+    return read_program(word), own if vocab is None else tuple(read_tokens(vocab)), is_causal(word, causal)
+
+
 def read_signature(program: str, vocab: str | None, max_len: int | None, causal: bool) -> Signature:
     """Make a signature of options; what is left out, the library's index says for its programs.
 
