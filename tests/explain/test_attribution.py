@@ -52,6 +52,20 @@ def test_the_fixing_tokens_fix_and_the_decisive_ones_decide(
     assert json.loads(json.dumps(found.as_dict())) == found.as_dict() and str(found)
 
 
+@pytest.mark.parametrize("name", jf.programs.names())
+def test_the_library_is_explained(name: str) -> None:
+    """On its example, every program gives the same at the middle on inputs that keep only the fixing tokens."""
+    entry, program, rng = jf.programs.entry(name), jf.programs.load(name), np.random.default_rng(0)
+    tokens, output = list(entry.example[0]), next(iter(jf.programs.load(name).outputs))
+    middle = len(tokens) // 2
+    found = explain(program, tokens, middle, output=output, vocab=entry.vocab, causal=entry.causal)
+    for _ in range(10):
+        drawn = [entry.vocab[c] for c in rng.integers(len(entry.vocab), size=len(tokens))]
+        x = [t if i in found.fixing else d for i, (t, d) in enumerate(zip(tokens, drawn, strict=True))]
+        now = value(program, x, middle, entry.causal, output)
+        assert now == "no meaning" or alike(now, found.value), (x, now)
+
+
 def test_reverse_rests_on_the_token_it_copies() -> None:
     """The selector looks at places alone, so one token is read, fixes and decides."""
     found = explain(jf.programs.load("reverse"), "hello", 1, vocab="helo")
