@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from janiform.ir.domains import infer
+from janiform.ir.nodes import Count, Indices, Readout, Scores, Sequence, Slope
 from janiform.ir.program import Program
 from janiform.ir.sample import sample_program
 from janiform.ir.semantics import Signature
@@ -23,7 +25,32 @@ def signatures(draw: st.DrawFn, longest: int = 6) -> Signature:
 def programs(draw: st.DrawFn, signature: Signature, largest: int = 10) -> Program:
     """Draw a program of up to ``largest`` operations, and a few that join loose ends."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return sample_program(rng, signature, draw(st.integers(1, largest)))
+    program = sample_program(rng, signature, draw(st.integers(1, largest)))
+    return read_out(program, signature, rng) if draw(st.integers(0, 3)) == 0 else program
+
+
+def read_out(program: Program, signature: Signature, rng: np.random.Generator) -> Program:
+    """Let a read-out with small whole weights choose the output from a few variables of the program."""
+    facts = infer(program, signature)
+    known = [
+        n
+        for n in program.nodes()
+        if isinstance(n, Sequence) and len(facts.domains[n].values or ()) in range(1, 40)
+    ]
+    chosen = [known[i] for i in rng.permutation(len(known))[:3]]
+    labels = ("no", "yes", 3)[: int(rng.integers(1, 4))]
+    row = lambda: tuple(int(x) for x in rng.integers(-3, 4, len(labels)))  # noqa: E731
+    weights: list[Scores | Slope] = []
+    for n in chosen:
+        values = facts.domains[n].values or ()
+        if isinstance(n, Count | Indices) and rng.random() < 0.5:
+            weights.append(Slope(row()))
+        else:
+            listed = [v for v in values if rng.random() < 0.8]
+            weights.append(Scores(tuple(listed), tuple(row() for _ in listed)))
+    return Program(
+        {"output": Readout(tuple(chosen), tuple(weights), row(), labels, bool(rng.random() < 0.3))}
+    )
 
 
 @st.composite

@@ -15,8 +15,11 @@ from janiform.ir.nodes import (
     Node,
     Not,
     Or,
+    Readout,
+    Scores,
     Select,
     Sequence,
+    Slope,
     Tokens,
     Value,
 )
@@ -45,7 +48,33 @@ def values(n: Sequence, x: list[Value], causal: bool) -> list[Value]:
                 [v[k] for k in range(len(x)) if selects(n.selector, x, causal, k, q)] for q in range(len(x))
             ]
             return [reduced(n, row) for row in picked]
+        case Readout():
+            columns = [values(a, x, causal) for a in n.args]
+            scores = [
+                [
+                    sum(added(w, c[i], j) for w, c in zip(n.weights, columns, strict=True))
+                    for j in range(len(n.labels))
+                ]
+                for i in range(len(x))
+            ]
+            if n.pooled:
+                seen = [range(q + 1 if causal else len(x)) for q in range(len(x))]
+                scores = [
+                    [sum(scores[k][j] for k in ks) / len(ks) for j in range(len(n.labels))] for ks in seen
+                ]
+            final = [[s + b for s, b in zip(row, n.bias, strict=True)] for row in scores]
+            return [canonical(n.labels[row.index(max(row))]) for row in final]
     raise TypeError(type(n).__name__)
+
+
+def added(weights: Scores | Slope, v: Value, label: int) -> float:
+    """What one value of one term adds to one label's score."""
+    if isinstance(weights, Scores):
+        rows = {identity(k): row for k, row in zip(weights.values, weights.rows, strict=True)}
+        return float(rows[identity(v)][label]) if identity(v) in rows else 0.0
+    if v is None or isinstance(v, str):
+        raise MeaningError("a term with a slope must be a number")
+    return float(v) * weights.row[label]
 
 
 def reduced(n: Aggregate, row: list[Value]) -> Value:

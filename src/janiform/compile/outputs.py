@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from janiform.compile.variables import Form
 from janiform.errors import CompileError
-from janiform.ir.nodes import Aggregate, Sequence, Value
+from janiform.ir.derived import select_all
+from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup, canonical
+from janiform.ir.nodes import Aggregate, Map, Readout, Scores, Sequence, Slope, Value
+from janiform.ir.readout import contributions
 
 if TYPE_CHECKING:
     from janiform.compile.plan import Plan
@@ -23,7 +28,7 @@ class Output:
     ``middle``; else each form is a column of the logits. ``gap`` is the least distance between two values.
     """
 
-    kind: Literal["category", "number"]
+    kind: Literal["category", "scores", "number"]
     forms: tuple[Form, ...]
     values: tuple[Value, ...]
     gap: float
@@ -39,6 +44,8 @@ class Output:
 
 def read_output(plan: Plan, n: Sequence) -> Output:
     """Choose the read-out of an output: the nearest of few numbers, a number as it is, or one class for each value."""
+    if isinstance(n, Readout):
+        return read_scores(plan, n)
     domain = plan.facts.domains[n]
     if domain.values is None:
         raise CompileError(
@@ -79,6 +86,61 @@ def read_output(plan: Plan, n: Sequence) -> Output:
             return Output("number", (form,), values, gap, False)
     middle = float(np.round(numbers.mean()))
     return Output("category", (form,), values, gap, True, tuple(float(x) for x in numbers), middle)
+
+
+def read_scores(plan: Plan, n: Readout) -> Output:
+    """Read the scores of a read-out as logits, each label a little behind those before it, so that no two are equal."""
+    scores = [Form({}, float(b)) for b in n.bias]
+    for a, weights in zip(n.args, n.weights, strict=True):
+        domain = plan.facts.domains[a]
+        if isinstance(weights, Slope) and (domain.undefined or not domain.numeric):
+            raise CompileError(
+                f"{plan.program.where(a)} has a slope in a readout, so it must always be a number"
+            )
+        for j in range(len(n.labels)):
+            if n.pooled:
+                mean = Aggregate(select_all(), Map(_added(weights, j), (a,)), None, "mean")
+                plan.facts.add(mean)
+                scores[j] = scores[j] + plan.number(mean)
+            elif isinstance(weights, Slope):
+                scores[j] = scores[j] + plan.number(a).scaled(float(weights.row[j]))
+            else:
+                assert domain.values is not None
+                added = contributions(weights, list(domain.values), len(n.labels))[0][:, j]
+                scores[j] = scores[j] + plan.feature(a, added)
+    gap = _step(plan, n) / (2 * len(n.labels))
+    forms = tuple(s + Form({}, -j * gap) for j, s in enumerate(scores))
+    return Output("scores", forms, tuple(map(canonical, n.labels)), gap, False)
+
+
+def _added(weights: Scores | Slope, j: int) -> Fn:
+    """What a term adds to label ``j``, as a function of its value."""
+    if isinstance(weights, Slope):
+        return Apply("*", (Arg(0), Lit(weights.row[j])))
+    rows = tuple(((v,), row[j]) for v, row in zip(weights.values, weights.rows, strict=True))
+    undefined = () if None in weights.values else (((None,), 0),)
+    return Lookup((Arg(0),), (*undefined, *rows), Lit(0))
+
+
+def _step(plan: Plan, n: Readout) -> float:
+    """A number that every difference of two scores is a multiple of."""
+    parts = [Fraction(b) for b in n.bias]
+    for a, w in zip(n.args, n.weights, strict=True):
+        numbers: list[Fraction] = [Fraction(1)]
+        if isinstance(w, Slope):
+            numbers = [Fraction(v) for v in plan.facts.domains[a].values or () if isinstance(v, int | float)]
+            if not numbers:
+                raise CompileError(
+                    f"the values of {plan.program.where(a)}, a term of a readout, cannot be listed"
+                )
+        rows = w.rows if isinstance(w, Scores) else (w.row,)
+        parts += [Fraction(x) * v for row in rows for x in row for v in numbers]
+    step = Fraction(math.gcd(*(p.numerator for p in parts)) or 1, math.lcm(*(p.denominator for p in parts)))
+    if step < Fraction(1, 1 << 24):
+        raise CompileError(
+            "the scores of a readout have no common step; round its weights to few binary places"
+        )
+    return float(step) / (plan.facts.signature.max_len if n.pooled else 1)
 
 
 def _resolvable(numbers: np.ndarray, gap: float) -> bool:

@@ -19,7 +19,7 @@ from janiform.ir.semantics import Signature
 class Readout:
     """How an output is read from ``logits[..., start:stop]``.
 
-    A ``category`` is ``values[argmax]``, with ``None`` (undefined) as a class of its own. A ``number`` is the nearest of
+    A ``category`` is ``values[argmax]``, with ``None`` (undefined) as a class of its own; so are ``scores``, whose leads vary. A ``number`` is the nearest of
     ``values`` to ``logits[..., start]``; with a second column, it is undefined unless ``logits[..., start + 1] > 0.5``.
 
     >>> Readout("hist", "category", 0, 3, (0, 1, 2)).width
@@ -27,7 +27,7 @@ class Readout:
     """
 
     name: str
-    kind: Literal["category", "number"]
+    kind: Literal["category", "scores", "number"]
     start: int
     stop: int
     values: tuple[Value, ...]

@@ -25,9 +25,11 @@ from janiform.ir.nodes import (
     Indices,
     Map,
     Node,
+    Readout,
     Select,
     Selector,
     Sequence,
+    Slope,
     Tokens,
     Value,
     walk,
@@ -145,7 +147,11 @@ def _infer_sequence(facts: Facts, n: Sequence) -> None:
         case Count(selector=s) if n not in facts.domains:
             high = 1 if facts.at_most_one[s] else facts.signature.max_len
             facts.domains[n] = domain_of(range(1 if facts.nonempty[s] else 0, high + 1))
-        case Aggregate() | Count() | Indices():
+        case Readout() if n not in facts.domains:
+            facts.domains[n] = domain_of(n.labels)
+            if any(isinstance(w, Slope) for w in n.weights):
+                facts.suspects.add(n)
+        case Aggregate() | Count() | Indices() | Readout():
             pass
         case _:
             raise TypeError(f"unknown sequence node {type(n).__name__}")

@@ -30,6 +30,7 @@ from janiform.ir.nodes import (
     Node,
     Not,
     Or,
+    Readout,
     Select,
     Selector,
     Sequence,
@@ -38,6 +39,7 @@ from janiform.ir.nodes import (
     walk,
 )
 from janiform.ir.program import Program
+from janiform.ir.readout import contributions, winners
 from janiform.ir.semantics import Signature
 
 MAX_CELLS = 1 << 18
@@ -125,6 +127,8 @@ class Run:
                 return Column(_widths(self._patterns[s]), list(range(self.width + 1)))
             case Aggregate():
                 return self._aggregate(n)
+            case Readout():
+                return self._readout(n)
         raise TypeError(f"unknown sequence node {type(n).__name__}")
 
     def _tokens(self) -> Column:
@@ -167,6 +171,19 @@ class Run:
                 values.append(v)
             results[i] = known[key]
         return Column(results[joint] if len(results) else joint, values or [None])
+
+    def _readout(self, n: Readout) -> Column:
+        terms = []
+        for a, weights in zip(n.args, n.weights, strict=True):
+            column = self._columns[a]
+            added, bad = contributions(weights, column.values, len(n.labels))
+            if (bad[column.codes] & self.valid).any():
+                raise self._meaningless(n, "a term with a slope must be a number", bad[column.codes])
+            terms.append(added[column.codes])
+        codes = winners(terms, np.array(n.bias, float), self.pairs if n.pooled else None)
+        return self._tidy(
+            np.broadcast_to(codes, (codes.shape[0], self.width)), list(map(canonical, n.labels))
+        )
 
     def _aggregate(self, n: Aggregate) -> Column:
         chosen, source = self._patterns[n.selector], self._columns[n.values]

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
 
 from janiform.errors import ProgramError
 
-IR_VERSION = 1
+IR_VERSION = 2
 
 Value = bool | int | float | str | None
 """What a variable holds at a position; ``None`` is *undefined*."""
@@ -93,6 +94,12 @@ def node(cls: type[T]) -> type[T]:
 def _need(what: str, value: Any, kind: type) -> None:
     if not isinstance(value, kind):
         raise ProgramError(f"{what} must be a {kind.__name__.lower()}, got {type(value).__name__}")
+
+
+def _finite(row: tuple[int | float, ...]) -> None:
+    for x in row:
+        if isinstance(x, bool) or not isinstance(x, int | float) or not isfinite(x):
+            raise ProgramError(f"a score is a finite number, not {x!r}")
 
 
 @node
@@ -287,6 +294,79 @@ class Count(Sequence):
 
     def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
         return Count(*inputs)
+
+
+class Weights(metaclass=Interned):
+    """Base of what the terms of a readout add."""
+
+    __slots__ = ("__weakref__",)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, name) for name in type(self)._parts())
+
+
+@node
+class Scores(Weights):
+    """What each value of a categorical term adds to each label's score; a value that is not listed adds nothing."""
+
+    values: tuple[Value, ...]
+    rows: tuple[tuple[int | float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.rows):
+            raise ProgramError(f"{len(self.values)} values need as many rows of scores, not {len(self.rows)}")
+        if len(set(map(_key, self.values))) < len(self.values):
+            raise ProgramError("the values of a term are listed once each")
+        for row in self.rows:
+            _finite(row)
+
+
+@node
+class Slope(Weights):
+    """What a number of a numeric term is multiplied by for each label's score."""
+
+    row: tuple[int | float, ...]
+
+    def __post_init__(self) -> None:
+        _finite(self.row)
+
+
+@node
+class Readout(Sequence):
+    """The label of the highest score, a sum of terms: a linear read-out and its argmax; ties go to the first label.
+
+    ``weights[i]`` says what ``args[i]`` adds. ``pooled`` averages the terms over the positions that a query sees before
+    the bias is added. An undefined or non-numeric value under a ``Slope`` has no meaning.
+
+    Source: Friedman et al. 2023, section 3 (the output of a Transformer Program).
+    """
+
+    args: tuple[Sequence, ...]
+    weights: tuple[Scores | Slope, ...]
+    bias: tuple[int | float, ...]
+    labels: tuple[Value, ...]
+    pooled: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.labels or len(self.labels) != len(self.bias):
+            raise ProgramError(f"{len(self.bias)} biases do not fit {len(self.labels)} labels (at least one)")
+        _finite(self.bias)
+        if len(self.args) != len(self.weights):
+            raise ProgramError(f"{len(self.args)} terms need as many weights, not {len(self.weights)}")
+        for a, w in zip(self.args, self.weights, strict=True):
+            _need("a term of a readout", a, Sequence)
+            if not isinstance(w, Scores | Slope):
+                raise ProgramError(f"the weights of a term are Scores or a Slope, not {type(w).__name__}")
+            for row in w.rows if isinstance(w, Scores) else (w.row,):
+                if len(row) != len(self.labels):
+                    raise ProgramError(f"a row of {len(row)} scores does not fit {len(self.labels)} labels")
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.args
+
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
+        return Readout(inputs, self.weights, self.bias, self.labels, self.pooled)
 
 
 def walk(*roots: Node) -> Iterator[Node]:

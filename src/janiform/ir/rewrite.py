@@ -28,6 +28,8 @@ from janiform.ir.nodes import (
     Node,
     Not,
     Or,
+    Readout,
+    Scores,
     Select,
     Selector,
     Sequence,
@@ -228,6 +230,8 @@ def _surely_total(root: Node) -> bool:
                 plain = _total_function(f)
             case Aggregate(values=Indices() | Count()):
                 plain = True
+            case Readout(weights=weights):
+                plain = all(isinstance(w, Scores) for w in weights)
             case Aggregate(values=Map(fn=Apply(op=op))):
                 plain = op in BOOLEAN
             case _:

@@ -116,7 +116,7 @@ def classes(readout: Readout, logits: Float[np.ndarray, "*batch logit"]) -> Int[
     [1, 2, -1]
     """
     columns = logits[..., readout.start : readout.stop]
-    if readout.kind == "category":
+    if readout.kind != "number":
         return columns.argmax(-1)
     values = np.array([float(v) for v in readout.values], dtype=np.float64)  # type: ignore[arg-type]
     order = np.argsort(values, kind="stable")

@@ -121,13 +121,13 @@ class _Reader:
         name, kind, start, stop, values = self.row(
             row, "read-out", (str, str, int, int, _values_or_undefined)
         )
-        width = len(values) if kind == "category" else stop - start
+        width = len(values) if kind != "number" else stop - start
         numbers = all(isinstance(v, bool | int | float) and abs(v) < 1e300 for v in values)
         if (
             not 0 <= start < stop <= self.config.d_vocab_out
             or stop - start != width
             or not values
-            or kind not in ("category", "number")
+            or kind not in ("category", "scores", "number")
             or (kind == "number" and not (numbers and width in (1, 2)))
         ):
             raise FileError(f"its read-out {_brief(name)} does not fit its weights")

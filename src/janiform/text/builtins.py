@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from janiform.errors import ProgramError
 from janiform.ir.functions import OPERATIONS, Apply, Lit
-from janiform.ir.nodes import Aggregate, Best, Const, Count, Selector, Sequence, Value
+from janiform.ir.nodes import (
+    Aggregate,
+    Best,
+    Const,
+    Count,
+    Readout,
+    Scores,
+    Selector,
+    Sequence,
+    Slope,
+    Value,
+)
 from janiform.text.trees import Fault
 from janiform.text.values import (
     MAX_LIST,
@@ -130,6 +141,39 @@ def _zip(interpreter: Interpreter, *lists: Any) -> list[Any]:
     return [list(row) for row in zip(*lists, strict=True)]
 
 
+def _readout(pooled: bool) -> Callable[..., Any]:
+    def run(_: Interpreter, labels: Any, bias: Any, *terms: Any) -> Sequence:
+        if not isinstance(labels, list) or not all(map(is_atom, labels)):
+            raise Fault(f"the labels of a readout are a list of constants, got {kind(labels)}")
+        if len(terms) % 2:
+            raise Fault(
+                "a readout takes pairs of a sequence and its weights: readout(labels, bias, x, {..}, n, [..])"
+            )
+        args = tuple(sequence(x, "a term of a readout") for x in terms[::2])
+        try:
+            return Readout(args, tuple(map(_weights, terms[1::2])), _row(bias), tuple(labels), pooled)
+        except ProgramError as e:
+            raise Fault(str(e)) from None
+
+    return run
+
+
+def _weights(w: Any) -> Scores | Slope:
+    if not isinstance(w, Table):
+        return Slope(_row(w))
+    if any(isinstance(k, tuple) for k, _ in w.values()):
+        raise Fault("the weights of a readout have one value a row")
+    return Scores(tuple(k for k, _ in w.values()), tuple(_row(row) for _, row in w.values()))
+
+
+def _row(numbers: Any) -> tuple[int | float, ...]:
+    if not isinstance(numbers, list) or not all(
+        isinstance(v, int | float) and not isinstance(v, bool) for v in numbers
+    ):
+        raise Fault(f"the scores of a readout are a list of numbers, got {kind(numbers)}")
+    return tuple(numbers)
+
+
 def _width(_: Interpreter, sel: Any) -> Sequence:
     return Count(selector(sel, "the operand of selector_width"))
 
@@ -164,6 +208,8 @@ BUILTINS: dict[str, Builtin] = {
     },
     "selector_width": Builtin("selector_width", "sel", _width),
     "best": Builtin("best", "sel, rule, score=undefined", _best),
+    "readout": Builtin("readout", "labels, bias, x, weights, ..", _readout(False)),
+    "readout_mean": Builtin("readout_mean", "labels, bias, x, weights, ..", _readout(True)),
     "const": Builtin("const", "value", _const),
     "range": Builtin("range", "start, stop, step", _range),
     "zip": Builtin("zip", "list, ..", _zip),

@@ -54,7 +54,7 @@ def from_json(data: Any) -> Program:
     """
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise FileError(f"not a program: expected a JSON object whose 'format' is {FORMAT!r}")
-    if data.get("version") != IR_VERSION:
+    if data.get("version") not in range(1, IR_VERSION + 1):
         raise FileError(f"the program is of version {data.get('version')!r}; this is version {IR_VERSION}")
     try:
         return _Reader(data).program()
@@ -94,6 +94,15 @@ def _row(n: Node, number: dict[Node, int]) -> list[Any]:
             return ["best", rule, *inputs]
         case ir.Aggregate(default=default, reduce=reduce):
             return ["aggregate", reduce, *inputs, _value(default)]
+        case ir.Readout(weights=weights, bias=bias, labels=labels, pooled=pooled):
+            return [
+                "readout",
+                [_weights(w) for w in weights],
+                list(bias),
+                [_value(v) for v in labels],
+                pooled,
+                inputs,
+            ]
         case ir.Tokens() | ir.Indices() | ir.And() | ir.Or() | ir.Not() | ir.Count():
             return [type(n).__name__.lower(), *inputs]
     raise TypeError(f"JSON has no form for a {type(n).__name__} node")
@@ -103,6 +112,12 @@ def _value(v: Value) -> Any:
     if isinstance(v, float) and not math.isfinite(v):
         raise FileError(f"{v} is not a value; numbers are finite")
     return v
+
+
+def _weights(w: ir.Scores | ir.Slope) -> list[Any]:
+    if isinstance(w, ir.Slope):
+        return ["slope", list(w.row)]
+    return ["scores", [[_value(v), list(row)] for v, row in zip(w.values, w.rows, strict=True)]]
 
 
 def _fn(f: Fn) -> list[Any]:
@@ -177,6 +192,13 @@ class _Reader:
                 self._earlier(rest[1]), self._earlier(rest[2]), self._value(rest[3]), self._word(rest[0])
             ),
             "count": lambda: ir.Count(*map(self._earlier, rest)),
+            "readout": lambda: ir.Readout(
+                tuple(map(self._earlier, self._list(rest[4], "inputs"))),
+                tuple(map(self._weights, self._list(rest[0], "weights"))),
+                self._numbers(rest[1]),
+                tuple(map(self._value, self._list(rest[2], "labels"))),
+                bool(rest[3]),
+            ),
         }
         if not isinstance(kind, str) or kind not in build:
             raise FileError(f"node {len(self.nodes)} is of the unknown kind {_shown(kind)}")
@@ -190,6 +212,7 @@ class _Reader:
             "or": 2,
             "not": 1,
             "count": 1,
+            "readout": 5,
         }
         allowed = (sizes[kind],) if kind in sizes else (2, 3) if kind == "best" else (4,)
         if len(rest) not in allowed:
@@ -235,6 +258,22 @@ class _Reader:
         ):
             return v
         raise FileError(f"node {len(self.nodes)} holds {_shown(v)}, which is no value")
+
+    def _weights(self, data: Any) -> ir.Scores | ir.Slope:
+        match data:
+            case ["slope", row]:
+                return ir.Slope(self._numbers(row))
+            case ["scores", list(rows)] if all(isinstance(r, list) and len(r) == 2 for r in rows):
+                return ir.Scores(
+                    tuple(self._value(v) for v, _ in rows), tuple(self._numbers(r) for _, r in rows)
+                )
+        raise FileError(f"node {len(self.nodes)} holds {_shown(data)}, which is no weights of a term")
+
+    def _numbers(self, row: Any) -> tuple[int | float, ...]:
+        numbers = tuple(map(self._value, self._list(row, "a row of scores")))
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
+            raise FileError(f"node {len(self.nodes)} holds a score that is no number")
+        return numbers  # type: ignore[return-value]
 
     def _word(self, word: Any) -> Any:
         if not isinstance(word, str):

@@ -24,9 +24,12 @@ from janiform.ir.nodes import (
     Node,
     Not,
     Or,
+    Readout,
+    Scores,
     Select,
     Selector,
     Sequence,
+    Slope,
     Value,
 )
 from janiform.ir.program import Program
@@ -190,6 +193,10 @@ class _Printer:
                 return f"{name}({self.done[s][0]}, {self._lifted(values)}{other})", ATOM
             case Count(selector=s):
                 return f"selector_width({self.done[s][0]})", ATOM
+            case Readout(args=args, weights=weights, bias=bias, labels=labels, pooled=pooled):
+                terms = [f"{self._lifted(a)}, {_weights(w)}" for a, w in zip(args, weights, strict=True)]
+                listed = ", ".join(map(literal, labels))
+                return f"readout{'_mean' * pooled}({', '.join([f'[{listed}]', _scores(bias), *terms])})", ATOM
         raise TypeError(f"RASP has no text for a {type(n).__name__} node")
 
     def _lifted(self, n: Sequence) -> str:
@@ -307,6 +314,20 @@ def _table(rows: tuple[tuple[tuple[Value, ...], Value], ...], width: int) -> str
         for k, v in distinct.values()
     )
     return "{" + ", ".join(f"{k}: {v}" for k, v in pairs) + "}"
+
+
+def _weights(w: Scores | Slope) -> str:
+    if isinstance(w, Slope):
+        return _scores(w.row)
+    return (
+        "{"
+        + ", ".join(f"{literal(v)}: {_scores(row)}" for v, row in zip(w.values, w.rows, strict=True))
+        + "}"
+    )
+
+
+def _scores(row: tuple[int | float, ...]) -> str:
+    return f"[{', '.join(map(literal, row))}]"
 
 
 def literal(value: Value) -> str:

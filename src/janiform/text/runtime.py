@@ -169,3 +169,28 @@ def one_kind(values: list[Any]) -> list[Any]:
     if len({isinstance(v, str) for v in values}) > 1:
         raise ValueError("strings and numbers have no order")
     return values
+
+
+def read_out(labels: list[Any], bias: list[float], *terms: list[list[float]]) -> list[Any]:
+    """Return the label of the highest sum of scores at each position, the first of several."""
+    found = []
+    for rows in zip(*terms):
+        totals = [sum(column, b) for b, column in zip(bias, zip(*rows))]
+        found.append(labels[totals.index(max(totals))])
+    return found
+
+
+def pooled(scores: list[list[float]], causal: bool = False) -> list[list[float]]:
+    """Return the mean of the scores that each position sees."""
+    seen = [scores[: i + 1] if causal else scores for i in range(len(scores))]
+    return [[sum(column) / len(rows) for column in zip(*rows)] for rows in seen]
+
+
+def slope(values: list[Any], row: list[float]) -> list[list[float]]:
+    """Return the scores that numbers give."""
+    return [[number(v) * s for s in row] for v in values]
+
+
+def scored(values: list[Any], rows: dict[Any, list[float]], nothing: list[float]) -> list[list[float]]:
+    """Return the scores that values are listed with."""
+    return [rows.get(identity(v), nothing) for v in values]

@@ -72,7 +72,7 @@ class _Writer:
         self.program, self.causal = program, causal
         self.names: dict[Node, str] = {nodes.Tokens(): "tokens"}
         self.called: dict[str, None] = {"canonical": None}
-        self.tables: dict[Lookup, str] = {}
+        self.tables: dict[str, str] = {}
         self.taken = {*keyword.kwlist, *dir(builtins), *_definitions(), "tokens", "math"}
 
     def text(self, name: str) -> str:
@@ -89,7 +89,7 @@ class _Writer:
         body.append(
             f"return {self.names[self.program.output]}" if len(outputs) == 1 else f"return {{{pairs}}}"
         )
-        tables = "".join(f"\n{t} = {_rows(f)}\n" for f, t in self.tables.items())
+        tables = "".join(f"\n{t} = {rows}\n" for rows, t in self.tables.items())
         return (
             _copied(self.called) + tables + f"\n\ndef {function}(tokens):\n    " + "\n    ".join(body) + "\n"
         )
@@ -135,7 +135,29 @@ class _Writer:
             case nodes.Aggregate(default=default, reduce=reduce):
                 word = "aggregate" if reduce == "mean" else f"aggregate_{reduce}"
                 return self.call(word, *inputs, *([] if default is None else [repr(canonical(default))]))
+            case nodes.Readout():
+                return self.readout(n, inputs)
         raise TypeError(f"no Python is known for a {type(n).__name__} node")
+
+    def readout(self, n: nodes.Readout, inputs: list[str]) -> str:
+        terms = []
+        for x, w in zip(inputs, n.weights, strict=True):
+            if isinstance(w, nodes.Slope):
+                written = self.call("slope", x, repr(list(w.row)))
+            else:
+                rows = {identity(v): list(row) for v, row in zip(w.values, w.rows, strict=True)}
+                written = self.call("scored", x, self.constant(repr(rows)), repr([0] * len(n.labels)))
+            terms.append(
+                self.call("pooled", written, *["causal=True"] * self.causal) if n.pooled else written
+            )
+        labels = [canonical(v) for v in n.labels]
+        if not terms:
+            return f"[{labels[n.bias.index(max(n.bias))]!r} for _ in tokens]"
+        return self.call("read_out", repr(labels), repr(list(n.bias)), *terms)
+
+    def constant(self, written: str) -> str:
+        """The name of a table that stands above the function."""
+        return self.tables.setdefault(written, f"TABLE_{len(self.tables) + 1}")
 
     def map(self, fn: Fn, inputs: list[str]) -> str:
         names = [chr(ord("a") + i) if len(inputs) <= 8 else f"a{i}" for i in range(len(inputs))]
@@ -165,7 +187,7 @@ class _Writer:
             case Lit(value=v):
                 return repr(v)
             case Lookup(args=parts, default=default):
-                table = self.tables.setdefault(f, f"TABLE_{len(self.tables) + 1}")
+                table = self.constant(_rows(f))
                 keys = "".join(f"{self.function(p, args)}, " for p in parts)
                 last = [] if default is None else [f"lambda: {self.function(default, args)}"]
                 return self.call("look_up", table, f"({keys.rstrip()})", *last)

@@ -217,7 +217,7 @@ def compile_rasp_to_model(
 
 def _unembedded(pair: Pair, logits: Float[np.ndarray, "batch pos logit"]) -> np.ndarray:
     (readout,) = pair.readouts
-    if readout.kind == "category":
+    if readout.kind != "number":
         return classes(readout, logits)
     numbers = logits[..., readout.start]
     if readout.width == 1:
