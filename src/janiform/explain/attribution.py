@@ -50,7 +50,7 @@ class Reason:
                 through = ", ".join(map(str, self.keys[i])) or "none"
                 shown.append(f"key{'s' if len(self.keys[i]) > 1 else ''} {through}")
             parts.append(f"at {at}: {' <- '.join(shown)}")
-        return f"  {self.listed.text}\n      {'; '.join(parts)}"
+        return f"  {self.listed}\n      {'; '.join(parts)}"
 
     def as_dict(self) -> dict[str, Any]:
         """The reason as plain data."""

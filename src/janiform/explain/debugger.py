@@ -46,7 +46,7 @@ class Line:
     def show(self, width: int) -> str:
         """Write the line, its values in columns ``width`` wide."""
         mark = "*" if self.stop else " "
-        head = f"{mark}{self.number:3}  {self.listed.text}"
+        head = f"{mark}{self.number:3}  {self.listed}"
         if isinstance(self.listed.node, Selector):
             shown = grid(np.array(self.pattern, bool), self.tokens)
         else:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from janiform.errors import ProgramError
-from janiform.ir.nodes import Const, Indices, Node, Selector, Tokens
+from janiform.ir.nodes import Const, Indices, Node, Readout, Selector, Tokens
 from janiform.ir.program import Program
 from janiform.text.prelude import names
 from janiform.text.printer import steps
+
+WIDEST = 160
+"""Longer lines are cut off for reading."""
 
 STATEMENT = re.compile(r"([A-Za-z_]\w*) = ")
 
@@ -30,8 +33,12 @@ class Listed:
 
     @property
     def kind(self) -> str:
-        """Whether it is an input, a selector, a head (reads other positions) or a map (reads its own)."""
+        """Whether it is an input, a selector, a head (reads other positions), a readout or a map."""
         return kind_of(self.node)
+
+    def __str__(self) -> str:
+        """The text, cut off where tables or weights make it long."""
+        return self.text if len(self.text) <= WIDEST else f"{self.text[: WIDEST - 3]}..."
 
 
 def listing(program: Program) -> dict[Node, Listed]:
@@ -91,6 +98,8 @@ def kind_of(n: Node) -> str:
         return "input"
     if isinstance(n, Selector):
         return "selector"
+    if isinstance(n, Readout):
+        return "readout"
     return "head" if any(isinstance(i, Selector) for i in n.inputs) else "map"
 
 

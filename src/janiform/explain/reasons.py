@@ -17,6 +17,7 @@ from itertools import product
 import numpy as np
 
 from janiform.errors import FunctionError, JaniformError
+from janiform.explain.margins import deciding_terms
 from janiform.ir.domains import Facts
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import Fn, identity, same
@@ -31,6 +32,7 @@ from janiform.ir.nodes import (
     Node,
     Not,
     Or,
+    Readout,
     Select,
     Selector,
     Sequence,
@@ -39,6 +41,7 @@ from janiform.ir.nodes import (
     walk,
 )
 from janiform.ir.program import Program
+from janiform.ir.readout import contributions
 from janiform.ir.semantics import Signature
 
 Cell = tuple[Node, tuple[int, ...]]
@@ -107,6 +110,8 @@ class Reasons:
                 yield from ((s, (at, k)) for k in (self.keys(s, at, absent) if one is None else [one]))
                 chosen = np.flatnonzero(self.pattern(s)[at]).tolist()
                 yield from ((values, (k,)) for k in (chosen if one is None else [one]))
+            case Readout():
+                yield from self._weighed(n, at)
             case Select(keys=keys, queries=queries):
                 yield from self._deciding(n, [(keys, place[1]), (queries, at)])
             case And(left=left, right=right) | Or(left=left, right=right):
@@ -156,6 +161,23 @@ class Reasons:
         if n.score is not None:
             yield n.score, (winner,)
             yield from ((n.score, (k,)) for k in rivals if among[k])
+
+    def _weighed(self, n: Readout, at: int) -> Iterator[Cell]:
+        """The terms that keep the winning label ahead; a term that is read twice, or at several positions, is weighed once."""
+        places = np.flatnonzero(self.visible[at]).tolist() if n.pooled else [at]
+        cells = list(dict.fromkeys((a, p) for p in places for a in n.args))
+        held, possible = [], []
+        for a, p in cells:
+            domain = self.domains.get(a)
+            values = [self.value(a, p), *(domain or ())]
+            added = [contributions(w, values) for b, w in zip(n.args, n.weights, strict=True) if b is a]
+            meant = ~np.any([bad for _, bad in added], axis=0)
+            total = np.sum([scores for scores, _ in added], axis=0)
+            held.append(total[0])
+            possible.append(None if domain is None else total[meant])
+        last = [self.positional.get(a, False) for a, _ in cells]
+        kept = deciding_terms(held, possible, len(places) * np.array(n.bias, float), last)
+        yield from ((cells[i][0], (cells[i][1],)) for i in kept)
 
     # --- minimal arguments ----------------------------------------------------------------------------------------
 

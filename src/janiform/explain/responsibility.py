@@ -53,7 +53,7 @@ class Responsibility:
 
     def __str__(self) -> str:
         rows = [
-            self.listed.text,
+            str(self.listed),
             f"  {self.ablation} ablation changes {self.changed} of {self.positions} positions of {self.output}, "
             f"in {len(self.changes)} of {self.examples} examples",
         ]
@@ -88,7 +88,7 @@ class Responsibilities:
         table = [("changed", "examples", *(("broken", "fixed") if judged else ()), "line")]
         for r in self.rows:
             right = (str(r.broken), str(r.fixed)) if judged else ()
-            table.append((str(r.changed), str(len(r.changes)), *right, r.listed.text))
+            table.append((str(r.changed), str(len(r.changes)), *right, str(r.listed)))
         widths = [max(map(len, column)) for column in zip(*table)][:-1]
         return "\n".join("  ".join([*(c.rjust(w) for c, w in zip(row, widths)), row[-1]]) for row in table)
 
