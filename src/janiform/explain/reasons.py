@@ -170,7 +170,11 @@ class Reasons:
         for a, p in cells:
             domain = self.domains.get(a)
             values = [self.value(a, p), *(domain or ())]
-            added = [contributions(w, values) for b, w in zip(n.args, n.weights, strict=True) if b is a]
+            added = [
+                contributions(w, values, len(n.labels))
+                for b, w in zip(n.args, n.weights, strict=True)
+                if b is a
+            ]
             meant = ~np.any([bad for _, bad in added], axis=0)
             total = np.sum([scores for scores, _ in added], axis=0)
             held.append(total[0])
