@@ -1,8 +1,11 @@
-"""Climbing: grow, fit, search, look for counterexamples, again, until a draft is right on everything it is asked."""
+"""Climbing: grow, fit, search, look for counterexamples, again, until a draft is right on everything it is asked.
+
+Several climbs race: all begin alike but for their seed, and at set rounds the worse half stops (successive halving). What is
+wrong on the inputs that a round is checked on joins the inputs that the next round is fitted to.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,14 +19,21 @@ from janiform.learn.search import Search, State
 
 @dataclass(frozen=True, slots=True)
 class Climbing:
-    """How to climb: candidates a round, inputs to start from and at most, inputs that judge candidates."""
+    """How to climb.
 
-    tries: int = 1500
+    ``climbs`` race, half of them stopping at each of the rounds ``halving``; none goes on for more than ``rounds``. In a
+    round, ``tries`` candidates are judged on ``judged`` tokens; drafts are fitted to ``start`` inputs at first and to
+    ``most`` at most, and checked on ``check``.
+    """
+
+    climbs: int = 4
+    rounds: int = 40
+    halving: tuple[int, ...] = (3, 7)
+    tries: int = 4000
+    judged: int = 4000
     start: int = 800
     most: int = 4000
-    judged: int = 500
     check: int = 4000
-    patience: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,12 @@ class Rung:
     draft: Draft
     token_accuracy: float
     sequence_accuracy: float
-    seconds: float
+    right: bool
+
+    def better(self, other: Rung) -> bool:
+        """Whether this draft is right more often, on whole sequences and then on tokens."""
+        mine = (self.right, self.token_accuracy)
+        return mine > (other.right, other.token_accuracy)
 
 
 def empty(frame: Frame) -> Draft:
@@ -43,60 +58,97 @@ def empty(frame: Frame) -> Draft:
     return Draft(frame, (), zeros, np.zeros(frame.labels, np.float32))
 
 
-def climb(
-    x: np.ndarray, y: np.ndarray, start: Draft, settings: Climbing = Climbing(), *, seed: int = 0, until: float
+def race(
+    x: np.ndarray, y: np.ndarray, starts: list[Draft], settings: Climbing = Climbing(), *, seed: int = 0
 ) -> Iterator[Rung]:
-    """Yield better drafts, until one is right on all of ``x`` (in process time ``until`` at the latest)."""
-    rng = np.random.default_rng(seed)
-    frame, draft, begun = start.frame, start, time.process_time()
+    """Yield the best draft after each round of the race, and stop where one is right on all of ``x``."""
+    seeds = np.random.SeedSequence(seed).spawn(settings.climbs)
+    climbs = [
+        climb(x, y, starts[i % len(starts)], settings, np.random.default_rng(s)) for i, s in enumerate(seeds)
+    ]
+    last: dict[int, Rung] = {}
+    running = list(range(len(climbs)))
+    for r in range(settings.rounds):
+        for i in running:
+            last[i] = next(climbs[i])
+            if last[i].right:
+                yield last[i]
+                return
+        running.sort(key=lambda i: -last[i].token_accuracy)
+        yield last[running[0]]
+        if r in settings.halving:
+            running = running[: max(1, len(running) // 2)]
+
+
+def climb(
+    x: np.ndarray, y: np.ndarray, start: Draft, settings: Climbing, rng: np.random.Generator
+) -> Iterator[Rung]:
+    """Yield a draft after each round, without end."""
+    frame, draft = start.frame, start
     rows = rng.choice(len(x), min(settings.start, len(x)), replace=False)
-    fresh: list[int] = list(range(len(draft.units)))
-    for r in range(10_000):
+    fresh: list[int] = []
+    r = 0
+    while True:
         bench, labels = Bench(frame, x[rows]), y[rows]
-        search = Search(bench, labels, seed=int(rng.integers(2**31)))
+        search = Search(bench, labels, rng)
         at = search.state(fit_output(draft, bench.run(draft), labels, steps=50))
-        if r:
-            some = at.draft.live() if r % 5 == 0 else [*fresh, *rng.choice(len(draft.units), min(2, len(draft.units)), replace=False)]
-            at = search.sweep(at, until, sorted({int(i) for i in some}))
+        if at.draft.units:
+            older = rng.choice(len(draft.units), min(3, len(draft.units)), replace=False)
+            at = search.sweep(at, sorted({*fresh, *map(int, older)}))
             at = search.state(fit_output(at.draft, at.values, labels, steps=50))
         draft = at.draft
         looked = rng.choice(len(x), min(settings.check, len(x)), replace=False)
         wrong = wrong_rows(draft, x, y, looked)
         if not len(wrong):
-            wrong = wrong_rows(draft, x, y, np.arange(len(x)))
             looked = np.arange(len(x))
-        token, sequence = score(draft, x[looked], y[looked])
-        yield Rung(r, draft, token, sequence, time.process_time() - begun)
-        if not len(wrong) or time.process_time() > until:
-            return
-        if len(wrong) < 0.3 * len(looked):
-            rows = np.unique(np.concatenate([rows, wrong[:300]]))
-        elif len(rows) < settings.most:
-            rows = np.unique(np.concatenate([rows, rng.choice(len(x), min(300, len(x)), replace=False)]))
-        if len(rows) > settings.most:
-            rows = rng.choice(rows, settings.most, replace=False)
-        judged = rng.choice(len(bench.valid), min(settings.judged, len(bench.valid)), replace=False)
-        part = State(at.draft, [v[judged] for v in at.values], at.scores[judged], at.losses[judged])
-        growth = Growth(part, bench.take(judged), labels[judged], int(rng.integers(2**31)))
-        best = growth.best(settings.tries, min(until, time.process_time() + 15))
-        fresh = []
-        if best is not None:
-            fresh = list(range(len(draft.units), len(draft.units) + len(best.chain) + (best.partner is not None)))
-            draft = growth.grown(best)
+            wrong = wrong_rows(draft, x, y, looked)
+        yield Rung(r, draft, *score(draft, x[looked], y[looked]), not len(wrong))
+        rows = widened(rows, wrong, len(x), len(wrong) < 0.3 * len(looked), settings, rng)
+        judged, weight = drawn(at.losses.sum(1), settings.judged // frame.length, rng)
+        part = State(draft, [v[judged] for v in at.values], at.scores[judged], at.losses[judged])
+        growth = Growth(part, bench.take(judged), labels[judged], weight, rng)
+        best = growth.best(settings.tries)
+        before = len(draft.units)
+        draft = draft if best is None else growth.grown(best)
+        fresh = list(range(before, len(draft.units)))
+        r += 1
+
+
+def drawn(losses: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw inputs to judge candidates on, those of large loss more often, and what each then counts."""
+    favor = losses + losses.mean() + 1e-9
+    chosen = rng.choice(len(losses), min(most, len(losses)), replace=False, p=favor / favor.sum())
+    weight = 1 / favor[chosen]
+    return chosen, weight / weight.mean()
+
+
+def widened(
+    rows: np.ndarray, wrong: np.ndarray, size: int, few: bool, settings: Climbing, rng: np.random.Generator
+) -> np.ndarray:
+    """The inputs to fit next: with counterexamples where they are few, else with more inputs at random."""
+    more = wrong[:300] if few else rng.choice(size, min(300, size), replace=False)
+    if few or len(rows) < settings.most:
+        rows = np.union1d(rows, more)
+    return rng.choice(rows, settings.most, replace=False) if len(rows) > settings.most else rows
 
 
 def wrong_rows(draft: Draft, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Those of ``rows`` that the draft gets wrong somewhere."""
     found = []
     for part in np.array_split(rows, max(1, len(rows) // 4000)):
-        bench = Bench(draft.frame, x[part])
-        scores = logits(draft, bench.run(draft))
-        found.append(part[((scores.argmax(2) != y[part]) & (y[part] >= 0)).any(1)])
+        said = predicted(draft, x[part])
+        found.append(part[((said != y[part]) & (y[part] >= 0)).any(1)])
     return np.concatenate(found)
+
+
+def predicted(draft: Draft, x: np.ndarray) -> np.ndarray:
+    """The label code at each position, (n, length); the first of several with equal scores."""
+    bench = Bench(draft.frame, x)
+    return logits(draft, bench.run(draft)).argmax(2)
 
 
 def score(draft: Draft, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Token and whole-sequence accuracy, a few thousand inputs at a time."""
     parts = np.array_split(np.arange(len(x)), max(1, len(x) // 4000))
-    scores = np.concatenate([logits(draft, Bench(draft.frame, x[p]).run(draft)) for p in parts])
-    return accuracy(scores, y)
+    said = np.concatenate([predicted(draft, x[p]) for p in parts])
+    return accuracy(said, y)

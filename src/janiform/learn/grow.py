@@ -8,7 +8,6 @@ joint codes of two variables say what a table of both would gain. Candidates are
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -20,11 +19,14 @@ from janiform.learn.search import State
 CELLS = 700
 """The largest joint domain of two variables that is judged."""
 
+PAIRS = 300
+"""The largest joint domain of two variables that becomes one variable."""
+
 
 class Residuals:
-    """What the output still gets wrong, at the positions where labels are asked."""
+    """What the output still gets wrong, at the positions where labels are asked; ``weight`` says what an input counts."""
 
-    def __init__(self, at: State, y: np.ndarray, penalty: float = 2.0) -> None:
+    def __init__(self, at: State, y: np.ndarray, weight: np.ndarray, penalty: float = 2.0) -> None:
         self.asked = y >= 0
         scores = at.scores[self.asked]
         p = np.exp(scores - scores.max(1, keepdims=True))
@@ -32,7 +34,8 @@ class Residuals:
         self.labels = p.shape[1]
         hot = np.zeros_like(p)
         hot[np.arange(len(p)), y[self.asked]] = 1
-        self.slope, self.bend = (hot - p).ravel(), (p * (1 - p)).ravel()
+        counted = np.broadcast_to(weight[:, None], y.shape)[self.asked][:, None]
+        self.slope, self.bend = (counted * (hot - p)).ravel(), (counted * p * (1 - p)).ravel()
         self.penalty = penalty
         self.steps = np.arange(self.labels)
         half = np.broadcast_to((np.arange(len(y)) % 2)[:, None], y.shape)[self.asked]
@@ -48,10 +51,26 @@ class Residuals:
         )
 
     def gain(self, codes: np.ndarray, size: int) -> float:
-        """The drop in loss on each half that steps taken on the other bring."""
+        """The drop in loss that steps taken on one half bring on the other (twice, to speak of all)."""
         slope, bend = self.sums(codes, size)
-        step = slope[::-1] / (bend[::-1] + self.penalty)
-        return float((slope * step - bend * step**2 / 2).sum())
+        step = slope[0] / (bend[0] + self.penalty)
+        return float((2 * slope[1] * step - bend[1] * step**2).sum())
+
+    def attraction(self, values: np.ndarray, size: int, seen: np.ndarray) -> np.ndarray:
+        """How much copying the value at each key would help each query, (n, query, key).
+
+        A value stands for the labels that inputs which hold it call for more than others do.
+        """
+        slope = np.zeros((*self.asked.shape, self.labels))
+        slope[self.asked] = self.slope.reshape(-1, self.labels)
+        present = np.zeros((len(values), size))
+        np.put_along_axis(present, np.where(seen, values, values[:, :1]), 1.0, 1)
+        calls = slope.sum(1)
+        lift = present.T @ calls / (present.sum(0)[:, None] + 1) - calls.mean(0)
+        lift = np.maximum(lift, 0.0)
+        lift /= lift.max(1, keepdims=True) + 1e-9
+        lift[lift < 0.5] = 0.0
+        return np.take_along_axis(slope @ lift.T, np.broadcast_to(values[:, None, :], (*values.shape, values.shape[1])), 2)
 
     def labels_for(self, codes: np.ndarray, size: int) -> np.ndarray:
         """For each code, 1 + the label that it calls for most; 0 where it calls for none."""
@@ -72,29 +91,28 @@ class Candidate:
 class Growth:
     """One search for the units to add to a draft."""
 
-    def __init__(self, at: State, bench: Bench, y: np.ndarray, seed: int) -> None:
+    def __init__(self, at: State, bench: Bench, y: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> None:
         self.draft, self.bench, self.values = at.draft, bench, at.values
         self.sizes = at.draft.sizes()
-        self.left = Residuals(at, y)
+        self.left = Residuals(at, y, weight)
         self.known = [v[self.left.asked] for v in at.values]
-        self.rng = np.random.default_rng(seed)
+        self.rng = rng
         self.seen: dict[bytes, float] = {}
+        self.pulls: dict[int, np.ndarray] = {}
         self.tried = 0
 
-    def best(self, tries: int, until: float) -> Candidate | None:
+    def best(self, tries: int) -> Candidate | None:
         """Draw half of the tries, then vary the best ones."""
         found: list[Candidate] = list(self.tables())
         for t in range(tries):
-            if time.process_time() > until:
-                break
             if t < tries // 2 or not found:
                 chain = self.drawn()
             else:
-                chain = self.varied(found[int(self.rng.integers(min(len(found), 12)))].chain)
+                chain = self.varied(found[int(min(self.rng.integers(min(len(found), 24), size=2)))].chain)
             if chain and (new := self.judged(chain)):
                 found.append(new)
-                if t % 32 == 31 or t >= tries // 2:
-                    found = sorted(found, key=lambda c: -c.gain)[:24]
+                if t % 16 == 15:
+                    found = sorted(found, key=lambda c: -c.gain)[:48]
         found.sort(key=lambda c: -c.gain)
         return found[0] if found and found[0].gain > 2 * self.left.penalty else None
 
@@ -129,7 +147,7 @@ class Growth:
                 joint = self.left.gain(codes * sizes[v] + self.known[v], size * sizes[v])
                 if joint > 1.2 * gain:
                     gain, partner = joint, v
-        return Candidate(gain, chain, partner)
+        return Candidate(gain * 0.93 ** (len(chain) + (partner is not None)), chain, partner)
 
     def joined(self, codes: np.ndarray, size: int, v: int, last: int) -> Table:
         """The table of a new variable and variable ``v``: arithmetic where it says nearly as much, else by labels."""
@@ -165,10 +183,32 @@ class Growth:
             chain.append(self.function(sizes) if self.rng.random() < 0.6 else self.head(sizes))
             sizes.append(size_of(chain[-1], sizes, self.draft.frame))
         chain.append(self.head(sizes, fresh=len(chain)))
-        return tuple(chain)
+        return self.fitted(tuple(chain))
+
+    def fitted(self, chain: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        """Now and then, give the copying head that ends a chain the relation that the residuals call for."""
+        u = chain[-1]
+        if not isinstance(u, Copy) or u.value >= len(self.sizes) or self.rng.random() < 0.4:
+            return chain
+        values = list(self.values)
+        for v in chain[:-1]:
+            values.append(self.bench.unit(v, values))
+        if u.value not in self.pulls:
+            self.pulls[u.value] = self.left.attraction(values[u.value], self.sizes[u.value], self.bench.valid)
+        queries, keys = u.relation.shape
+        first = (np.arange(len(self.bench.valid)) % 2 == 0)[:, None, None]
+        pairs = first & self.bench.seen[u.mask] & self.bench.valid[:, None, :] & self.left.asked[:, :, None]
+        cells = (values[u.query][:, :, None] * keys + values[u.key][:, None, :])[pairs]
+        pull = np.bincount(cells, self.pulls[u.value][pairs], queries * keys)
+        met = np.bincount(cells, minlength=queries * keys)
+        relation = (pull / (met + 4.0)).reshape(queries, keys)
+        relation = relation > np.maximum(0.05, 0.5 * relation.max(1, keepdims=True))
+        return (*chain[:-1], replace(u, relation=relation)) if relation.any() else chain
 
     def varied(self, chain: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """One unit of a chain drawn again, in one of its parts."""
+        if self.rng.random() < 0.3 and len(chain) < 5:
+            return self.wrapped(chain)
         i = int(self.rng.integers(len(chain)))
         sizes = list(self.sizes)
         for u in chain[:i]:
@@ -194,7 +234,36 @@ class Growth:
                     value = self.pick(sizes, 0) if part == "value" else u.value
                     new = replace(u, value=value, default=int(self.rng.integers(sizes[value])))
         result = (*chain[:i], new, *chain[i + 1 :])
-        return result if consistent(result, self.sizes, self.draft.frame) else ()
+        return self.fitted(result) if consistent(result, self.sizes, self.draft.frame) else ()
+
+    def wrapped(self, chain: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        """A chain whose last head reads a new function of what it read."""
+        u = chain[-1]
+        if not isinstance(u, Copy | Tally):
+            return ()
+        sizes = list(self.sizes)
+        for v in chain[:-1]:
+            sizes.append(size_of(v, sizes, self.draft.frame))
+        read = u.key if self.rng.random() < 0.6 else u.query
+        both = u.key == u.query or self.rng.random() < 0.2
+        new = self.function(sizes, read) if self.rng.random() < 0.8 else self.head(sizes, len(chain) - 1)
+        sizes.append(size_of(new, sizes, self.draft.frame))
+        last = len(sizes) - 1
+        key = last if both or read == u.key else u.key
+        query = last if both or read != u.key else u.query
+        shape = (sizes[query], sizes[key])
+        relation = u.relation if u.relation.shape == shape and self.rng.random() < 0.5 else self.like(u.relation, *shape)
+        return self.fitted((*chain[:-1], new, replace(u, key=key, query=query, relation=relation)))
+
+    def like(self, relation: np.ndarray, queries: int, keys: int) -> np.ndarray:
+        """A relation of the same form over other domains where it is a comparison, else a drawn one."""
+        apart = np.arange(keys)[None, :] - np.arange(queries)[:, None]
+        old = np.arange(relation.shape[1])[None, :] - np.arange(relation.shape[0])[:, None]
+        for test in (np.equal, np.less, np.less_equal, np.greater, np.greater_equal, np.not_equal):
+            for c in (0, -1, 1):
+                if (relation == test(old, c)).all():
+                    return test(apart, c)
+        return self.relation(queries, keys)
 
     def pick(self, sizes: list[int], fresh: int) -> int:
         """A variable: a new one of the chain most often, else an input, else any."""
@@ -229,19 +298,21 @@ class Growth:
         constant = np.arange(keys) == c if r < 0.85 else np.arange(keys) <= c if r < 0.93 else np.arange(keys) >= 0
         return np.broadcast_to(constant, apart.shape).copy()
 
-    def function(self, sizes: list[int]) -> Table:
+    def function(self, sizes: list[int], first: int | None = None) -> Table:
         """A function of two variables in arithmetic: difference, sum, order, or one where the other is c."""
-        a, b = self.pick(sizes, 0), self.pick(sizes, 0)
+        a, b = self.pick(sizes, 0) if first is None else first, self.pick(sizes, 0)
         while sizes[a] * sizes[b] > 4 * CELLS:
-            a, b = self.pick(sizes, 0), self.pick(sizes, 0)
+            a, b = self.pick(sizes, 0) if first is None else first, self.pick(sizes, 0)
         x, y = np.arange(sizes[a])[:, None], np.arange(sizes[b])[None, :]
-        c = int(self.rng.integers(sizes[b]))
-        r = int(self.rng.integers(6))
-        if r == 0:
+        c = min(int(self.rng.geometric(0.4)) - 1, sizes[b] - 1) if self.rng.random() < 0.6 else int(self.rng.integers(sizes[b]))
+        r = int(self.rng.integers(7))
+        if r == 3 and sizes[a] * sizes[b] <= PAIRS:
+            cells = x * sizes[b] + sizes[b] - 1 - y
+        elif r == 0:
             cells = np.where(y == c, x + 1, 0)
         elif r == 1:
             cells = np.where(y <= c, x + 1, 0)
-        elif r == 2 and sizes[a] * sizes[b] <= 64:
+        elif r == 2 and sizes[a] * sizes[b] <= PAIRS:
             cells = x * sizes[b] + y
         else:
             several = list(arithmetic(sizes[a], sizes[b]))

@@ -10,6 +10,9 @@ import torch
 
 from janiform.learn.draft import Draft
 
+WIDEST = 48
+"""A variable of more codes than this is for others to read; it gets no weights of its own."""
+
 
 def fit_output(
     draft: Draft, values: list[np.ndarray], y: np.ndarray, *, penalty: float = 1e-5, steps: int = 100
@@ -21,32 +24,31 @@ def fit_output(
     sizes = draft.sizes()
     asked = y >= 0
     offsets = np.cumsum([0, *sizes])
-    rows = np.stack([v[asked] + o for v, o in zip(values, offsets, strict=False)], 1)
+    rows = np.stack([values[v][asked] + offsets[v] for v in range(len(values)) if sizes[v] <= WIDEST], 1)
     labels = y[asked]
     packed = np.ascontiguousarray(np.concatenate([rows, labels[:, None]], 1).astype(np.int32))
     key = packed.view([("", packed.dtype)] * packed.shape[1]).ravel()
     _, first, counts = np.unique(key, return_index=True, return_counts=True)
     rows, labels = rows[first], labels[first]
-    hot = torch.zeros(len(rows), int(offsets[-1]) + 1)
-    hot.scatter_(1, torch.from_numpy(rows.astype(np.int64)), 1.0)
-    hot[:, -1] = 1.0
-    used, columns = torch.unique(hot.any(0).nonzero()[:, 0]), hot.any(0)
-    hot = hot[:, columns]
+    used, places = np.unique(rows, return_inverse=True)
+    index = torch.from_numpy(places.reshape(rows.shape).astype(np.int64))
     mass = torch.from_numpy(counts / counts.sum()).float()
     target = torch.from_numpy(labels.astype(np.int64))
     start = np.concatenate([*draft.weights, draft.bias[None]]).astype(np.float32)
-    W = torch.from_numpy(start)[used].clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([W], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
+    W = torch.from_numpy(start[used]).requires_grad_()
+    b = torch.from_numpy(start[-1].copy()).requires_grad_()
+    optimizer = torch.optim.LBFGS([W, b], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        fit = (mass * torch.nn.functional.cross_entropy(hot @ W, target, reduction="none")).sum()
+        scores = torch.nn.functional.embedding_bag(index, W, mode="sum") + b
+        fit = (mass * torch.nn.functional.cross_entropy(scores, target, reduction="none")).sum()
         total = fit + penalty * W.square().sum()
         total.backward()
         return total
 
     optimizer.step(loss)
     full = np.zeros_like(start)
-    full[used.numpy()] = W.detach().numpy()
+    full[used], full[-1] = W.detach().numpy(), b.detach().numpy()
     weights = tuple(full[a:b] for a, b in zip(offsets, offsets[1:], strict=False))
     return draft.with_output(weights, full[-1])

@@ -7,13 +7,15 @@ Gates, masks and whole relations of a printable form (==, <, offset, ...) are tr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from janiform.learn.draft import Bench, Copy, Draft, Recode, Table, Tally, Unit, logits
+
+WIDTH = 16
+"""How many of the codes of a wide variable one step tries."""
 
 
 @dataclass(slots=True)
@@ -33,8 +35,8 @@ class State:
 class Search:
     """Coordinate descent on the cross entropy of ``y`` under a fixed output."""
 
-    def __init__(self, bench: Bench, y: np.ndarray, seed: int = 0) -> None:
-        self.bench, self.y, self.rng = bench, y, np.random.default_rng(seed)
+    def __init__(self, bench: Bench, y: np.ndarray, rng: np.random.Generator) -> None:
+        self.bench, self.y, self.rng = bench, y, rng
         self.asked = y >= 0
         self.target = np.where(self.asked, y, 0)
         self.tried = 0
@@ -60,22 +62,22 @@ class Search:
                 scores = scores + (w[new] - w[old])
         return State(draft, values, scores, at.losses if scores is at.scores else self.losses(scores))
 
-    def sweep(self, at: State, until: float, units: Iterable[int] | None = None) -> State:
-        """Try every kind of change on every live unit (or ``units``) once, in random order; stop at process time ``until``."""
-        for i in self.rng.permutation(at.draft.live() if units is None else list(units)):
+    def sweep(self, at: State, units: Iterable[int]) -> State:
+        """Try every kind of change on each of ``units`` once, in random order."""
+        for i in self.rng.permutation(list(units)):
             for step in (self.whole, self.rows, self.cells):
-                if time.process_time() > until:
-                    return at
-                at = step(at, int(i), until)
+                at = step(at, int(i))
         return at
+
+    def some(self, codes: np.ndarray) -> np.ndarray:
+        """At most ``WIDTH`` of the codes, in random order."""
+        return self.rng.permutation(codes)[:WIDTH]
 
     # --- whole-unit changes -------------------------------------------------------------------------------------------
 
-    def whole(self, at: State, i: int, until: float) -> State:
+    def whole(self, at: State, i: int) -> State:
         """Try gates, masks, defaults and whole relations, one by one."""
         for unit in self.variants(at.draft, i):
-            if time.process_time() > until:
-                break
             new = self.changed(at, i, unit)
             if new.loss < at.loss - 1e-6:
                 at = new
@@ -89,8 +91,9 @@ class Search:
                 for mask in draft.frame.masks():
                     if mask != u.mask:
                         yield replace(u, mask=mask)
-                for form in forms(sizes[u.query], sizes[u.key]):
-                    yield replace(u, relation=form)
+                several = list(forms(sizes[u.query], sizes[u.key]))
+                for f in self.some(np.arange(len(several))):
+                    yield replace(u, relation=several[f])
                 for v in earlier:
                     if v != u.key:
                         yield replace(u, key=v, relation=fitted(u.relation, sizes[u.query], sizes[v]))
@@ -100,7 +103,7 @@ class Search:
                     for v in earlier:
                         if v != u.value and sizes[v] == sizes[u.value]:
                             yield replace(u, value=v)
-                    for d in range(sizes[u.value]):
+                    for d in self.some(np.arange(sizes[u.value])):
                         if d != u.default:
                             yield replace(u, default=d)
             case Table():
@@ -112,7 +115,7 @@ class Search:
 
     # --- all rows, all cells at once ----------------------------------------------------------------------------------
 
-    def rows(self, at: State, i: int, until: float) -> State:
+    def rows(self, at: State, i: int) -> State:
         """Flip single cells of a relation, and make rows name one key; every row at once."""
         u = at.draft.units[i]
         if not isinstance(u, Copy | Tally):
@@ -120,29 +123,25 @@ class Search:
         queries, keys = u.relation.shape
         query = at.values[u.query]
         proposals = []
-        for c in self.rng.permutation(keys):
+        for c in self.some(np.unique(at.values[u.key][self.bench.valid])):
             flipped = u.relation.copy()
             flipped[:, c] ^= True
             only = np.zeros_like(u.relation)
             only[:, c] = True
             for relation in (flipped, only) if isinstance(u, Copy) else (flipped,):
-                if time.process_time() > until:
-                    return at
                 new = self.changed(at, i, replace(u, relation=relation))
                 gains = np.bincount(query.ravel(), (at.losses - new.losses).ravel(), queries)
                 proposals += [(float(gains[q]), int(q), relation[q]) for q in np.flatnonzero(gains > 1e-6)]
         return self.combine(at, i, proposals, lambda u, q, row: replace(u, relation=_with_row(u.relation, q, row)))
 
-    def cells(self, at: State, i: int, until: float) -> State:
+    def cells(self, at: State, i: int) -> State:
         """Give each cell of a table the code that lowers the loss of the positions that read it."""
         u = at.draft.units[i]
         if not isinstance(u, Table | Recode):
             return at
         place = at.values[u.of] if isinstance(u, Recode) else at.values[u.left] * u.cells.shape[1] + at.values[u.right]
         proposals = []
-        for c in self.rng.permutation(u.size):
-            if time.process_time() > until:
-                return at
+        for c in self.some(np.arange(u.size)):
             new = self.changed(at, i, replace(u, cells=np.full_like(u.cells, c)))
             gains = np.bincount(place.ravel(), (at.losses - new.losses).ravel(), u.cells.size)
             proposals += [(float(gains[p]), int(p), int(c)) for p in np.flatnonzero(gains > 1e-6)]

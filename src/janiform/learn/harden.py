@@ -1,0 +1,201 @@
+"""From a draft to a Program: the same variables, written with the nodes and comparisons that people read.
+
+Codes become values: a token, a position, a count, or the number of a table's class. A relation becomes a comparison where
+one says the same on all pairs of values that can meet, else a table of keys for each query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup, table
+from janiform.ir.nodes import (
+    Aggregate,
+    And,
+    Best,
+    Count,
+    Indices,
+    Map,
+    Node,
+    Readout,
+    Scores,
+    Select,
+    Selector,
+    Slope,
+    Tokens,
+    Value,
+)
+from janiform.ir.nodes import Sequence as Variable
+from janiform.ir.program import Program
+from janiform.ir.semantics import Signature
+from janiform.learn.draft import Copy, Draft, Number, Recode, Table, Tally
+
+KEY, QUERY = Arg(0), Arg(1)
+MASK = {"before": "<", "after": ">", "others": "!="}
+
+
+def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: str = "output") -> Program:
+    """Write a draft as a program over the tokens of ``signature``.
+
+    The weights must be exact numbers already (``learn.condense`` rounds them), since the program's are the same.
+    """
+    nodes: list[Variable] = [Tokens(), Indices()]
+    values: list[tuple[Value, ...]] = [signature.vocab, tuple(range(signature.max_len))]
+    names: dict[Node, str] = {}
+    for i, u in enumerate(draft.units):
+        match u:
+            case Copy():
+                chosen = Best(selector(u, nodes, values), "closest")
+                node: Variable = Aggregate(chosen, nodes[u.value], values[u.value][u.default])
+                domain, stem = values[u.value], "copy"
+            case Tally(amounts=None):
+                node, domain, stem = Count(selector(u, nodes, values)), tuple(range(signature.max_len + 1)), "count"
+            case Tally():
+                node = Aggregate(selector(u, nodes, values), nodes[u.amounts], 0, "sum")
+                domain, stem = (), "sum"
+            case Table():
+                f = function(u.cells, values[u.left], values[u.right])
+                args = (nodes[u.left], nodes[u.right])
+                node, domain, stem = Map(f, args), tuple(range(u.size)), "table"
+            case Recode():
+                rows = [((v,), int(c)) for v, c in zip(values[u.of], u.cells)]
+                node, domain, stem = Map(shortest(rows, 1), (nodes[u.of],)), tuple(range(u.size)), "class"
+            case Number():
+                rows = [((v,), _plain(c)) for v, c in zip(values[u.of], u.numbers)]
+                node, domain, stem = Map(shortest(rows, 1), (nodes[u.of],)), (), "number"
+        nodes.append(node)
+        values.append(domain)
+        names.setdefault(node, f"{stem}{i + 1}")
+    args, weights = [], []
+    for node, domain, w in zip(nodes, values, draft.weights, strict=True):
+        if w.any():
+            args.append(node)
+            rows = tuple(tuple(_plain(s) for s in row) for row in w)
+            weights.append(Scores(domain, rows) if domain else Slope(rows[0]))
+    bias = tuple(_plain(b) for b in draft.bias)
+    out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)
+    return Program({name: out}, {n: s for n, s in names.items() if n is not out})
+
+
+def selector(u: Copy | Tally, nodes: list[Variable], values: list[tuple[Value, ...]]) -> Selector:
+    """The keys that a head relates to its query, within its mask."""
+    masked = Select(Apply(MASK[u.mask], (KEY, QUERY)), Indices(), Indices()) if u.mask != "all" else None
+    if u.relation.all():
+        return masked or Select(Lit(True), nodes[u.key], nodes[u.query])
+    related = Select(predicate(u.relation, values[u.key], values[u.query]), nodes[u.key], nodes[u.query])
+    return And(related, masked) if masked is not None else related
+
+
+def predicate(relation: np.ndarray, keys: Sequence[Value], queries: Sequence[Value]) -> Fn:
+    """The shortest predicate over (key, query) that is ``relation``.
+
+    >>> predicate(np.eye(3, dtype=bool), (0, 1, 2), (0, 1, 2))
+    Apply(op='==', args=(Arg(index=0), Arg(index=1)))
+    """
+    if (relation == relation[:1]).all():
+        return among(KEY, keys, relation[0])
+    if (relation == relation[:, :1]).all():
+        return among(QUERY, queries, relation[:, 0])
+    numbers = all(isinstance(v, int) for v in (*keys, *queries))
+    if numbers or tuple(keys) == tuple(queries):
+        apart = np.arange(relation.shape[1])[None, :] - np.arange(relation.shape[0])[:, None]
+        for c in range(-max(relation.shape), max(relation.shape) + 1) if numbers else (0,):
+            for op, test in COMPARISONS.items():
+                if (relation == test(apart, c)).all():
+                    return Apply(op, (KEY, _plus(QUERY, c)))
+    rows = [((k, q), True) for (i, q) in enumerate(queries) for j, k in enumerate(keys) if relation[i, j]]
+    if 2 * len(rows) > relation.size:
+        rows = [((k, q), False) for (i, q) in enumerate(queries) for j, k in enumerate(keys) if not relation[i, j]]
+        return table(rows, 2, Lit(True))
+    return table(rows, 2, Lit(False))
+
+
+COMPARISONS = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+
+def among(side: Fn, values: Sequence[Value], chosen: np.ndarray) -> Fn:
+    """The predicate that one side's value is among ``chosen``: one value, all but one, at most or at least one, a set."""
+    picked = np.flatnonzero(chosen)
+    if not len(picked) or len(picked) == len(values):
+        return Lit(bool(len(picked)))
+    if len(picked) == 1:
+        return Apply("==", (side, Lit(values[picked[0]])))
+    if len(picked) == len(values) - 1:
+        return Apply("!=", (side, Lit(values[int(np.flatnonzero(~chosen)[0])])))
+    if all(isinstance(v, int) for v in values):
+        if chosen[: len(picked)].all():
+            return Apply("<=", (side, Lit(values[len(picked) - 1])))
+        if chosen[-len(picked) :].all():
+            return Apply(">=", (side, Lit(values[-len(picked)])))
+    few = len(picked) * 2 <= len(values)
+    rows = [((v,), few) for v, c in zip(values, chosen, strict=True) if bool(c) == few]
+    found = table(rows, 1, Lit(not few))
+    return Lookup((side,), found.rows, found.default)
+
+
+def function(cells: np.ndarray, left: Sequence[Value], right: Sequence[Value]) -> Fn:
+    """The shortest function of two variables that is ``cells``: arithmetic where both are numbers, else a table."""
+    if all(isinstance(v, int) for v in (*left, *right)):
+        x, y = np.array(left)[:, None], np.array(right)[None, :]
+        for f, result in formulas(x, y, cells):
+            if (np.broadcast_to(result, cells.shape) == cells).all():
+                return f
+    rows = [((a, b), int(cells[i, j])) for i, a in enumerate(left) for j, b in enumerate(right)]
+    if (cells == cells[:, :1]).all():
+        f = shortest([((a,), int(c)) for a, c in zip(left, cells[:, 0])], 1)
+        return f
+    if (cells == cells[:1]).all():
+        f = shortest([((b,), int(c)) for b, c in zip(right, cells[0])], 1)
+        return Lookup((Arg(1),), f.rows, f.default)
+    return shortest(rows, 2)
+
+
+def formulas(x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> Iterator[tuple[Fn, np.ndarray]]:
+    """Arithmetic over two numbers, each with its value on all pairs."""
+    a, b = Arg(0), Arg(1)
+    minus, back = Apply("-", (a, b)), Apply("-", (b, a))
+    one, zero, two = Lit(1), Lit(0), Lit(2)
+    yield Apply("+", (a, b)), x + y
+    yield Apply("max", (a, b)), np.maximum(x, y)
+    yield Apply("min", (a, b)), np.minimum(x, y)
+    yield Apply("max", (Apply("+", (minus, one)), zero)), np.maximum(x - y, -1) + 1
+    yield Apply("max", (Apply("+", (back, one)), zero)), np.maximum(y - x, -1) + 1
+    top = int(cells.max())
+    yield Apply("min", (Apply("+", (a, b)), Lit(top))), np.minimum(x + y, top)
+    order = Apply("if", (Apply("<", (a, b)), zero, Apply("if", (Apply("==", (a, b)), one, two))))
+    yield order, np.sign(x - y) + 1
+    width = y.shape[1]
+    yield Apply("+", (Apply("*", (a, Lit(width))), b)), x * width + y
+    yield (
+        Apply("-", (Apply("+", (Apply("*", (a, Lit(width))), Lit(width - 1))), b)),
+        x * width + width - 1 - y,
+    )
+    for c in range(width):
+        yield Apply("if", (Apply("==", (b, Lit(c))), Apply("+", (a, one)), zero)), np.where(y == c, x + 1, 0)
+        yield Apply("if", (Apply("<=", (b, Lit(c))), Apply("+", (a, one)), zero)), np.where(y <= c, x + 1, 0)
+
+
+def shortest(rows: list[tuple[tuple[Value, ...], Value]], arity: int) -> Lookup:
+    """A table whose most frequent value is the default."""
+    counts: dict[Value, int] = {}
+    for _, v in rows:
+        counts[v] = counts.get(v, 0) + 1
+    common = max(counts, key=lambda v: counts[v])
+    return table([r for r in rows if r[1] != common], arity, Lit(common))
+
+
+def _plus(side: Fn, c: int) -> Fn:
+    return side if c == 0 else Apply("+" if c > 0 else "-", (side, Lit(abs(c))))
+
+
+def _plain(x: float) -> int | float:
+    return int(x) if float(x).is_integer() else float(x)
