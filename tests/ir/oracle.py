@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from janiform.errors import FunctionError, MeaningError
-from janiform.ir.functions import canonical, identity, order
+from janiform.ir.functions import canonical, identity, order, same
 from janiform.ir.nodes import (
     Aggregate,
     And,
@@ -70,8 +70,10 @@ def values(n: Sequence, x: list[Value], causal: bool) -> list[Value]:
 def added(weights: Scores | Slope, v: Value, label: int) -> float:
     """What one value of one term adds to one label's score."""
     if isinstance(weights, Scores):
-        rows = {identity(k): row for k, row in zip(weights.values, weights.rows, strict=True)}
-        return float(rows[identity(v)][label]) if identity(v) in rows else 0.0
+        pairs = list(zip(weights.values, weights.rows, strict=True))
+        exact = [row for k, row in pairs if identity(k) == identity(v)]
+        close = [row for k, row in pairs if isinstance(v, float) and same(k, v)]
+        return float((exact or close)[0][label]) if exact or close else 0.0
     if v is None or isinstance(v, str):
         raise MeaningError("a term with a slope must be a number")
     return float(v) * weights.row[label]

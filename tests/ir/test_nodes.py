@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from math import inf
 
 import pytest
 
@@ -18,8 +19,11 @@ from janiform.ir.nodes import (
     Indices,
     Map,
     Not,
+    Readout,
+    Scores,
     Select,
     Sequence,
+    Slope,
     Tokens,
     walk,
 )
@@ -34,6 +38,8 @@ def test_nodes_of_equal_parts_are_one_object() -> None:
     assert Const(1) is not Const(True) and Const(1) is not Const(1.0)
     assert pickle.loads(pickle.dumps(Count(SAME))) is Count(SAME)
     assert copy.deepcopy(Count(SAME)) is Count(SAME)
+    read = Readout((Tokens(),), (Scores((True, 1), ((1, 0), (0, 1))),), (0, 0), ("a", "b"))
+    assert pickle.loads(pickle.dumps(read)) is read and Slope((1,)) is not Slope((1.0,))
 
 
 def test_walking_visits_each_node_once_inputs_first() -> None:
@@ -60,6 +66,18 @@ def test_a_node_is_rebuilt_on_other_inputs() -> None:
         (lambda: Aggregate(SAME, Tokens(), None, "median"), "unknown reduction 'median'"),
         (lambda: Best(SAME, "nearest"), "unknown rule 'nearest'"),
         (lambda: Best(SAME, "largest"), "needs a score"),
+        (lambda: Readout((), (), (0, 0), ("a",)), "2 biases do not fit 1 labels"),
+        (lambda: Readout((), (), (), ()), "at least one"),
+        (lambda: Readout((), (), (0, 0), (1, 1.0)), "labels of a readout are listed once each, 1.0"),
+        (lambda: Readout((), (), (0,), (inf,)), "labels of a readout are finite"),
+        (lambda: Readout((), (), (10**400,), ("a",)), "a score is a finite number"),
+        (lambda: Readout((), (), (True,), ("a",)), "a score is a finite number, not True"),
+        (lambda: Readout((Tokens(),), (), (0,), ("a",)), "1 terms need as many weights, not 0"),
+        (lambda: Readout((SAME,), (Slope((1,)),), (0,), ("a",)), "term of a readout must be a sequence"),
+        (lambda: Readout((Tokens(),), (Slope((1, 2)),), (0,), ("a",)), "2 scores does not fit 1 labels"),
+        (lambda: Scores(("a", "a"), ((1,), (2,))), "values of a term are listed once each, 'a'"),
+        (lambda: Scores(("a",), ()), "1 values need as many rows"),
+        (lambda: Slope((inf,)), "a score is a finite number, not inf"),
         (lambda: Program({}), "at least one output"),
         (lambda: Program({"y": SAME}), "must be a sequence, got a selector"),
     ],

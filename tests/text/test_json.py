@@ -23,7 +23,12 @@ def test_programs_come_back_the_same(program):
     assert back.names == {n: name for n, name in program.names.items() if n in reached}
 
 
-GOOD = to_json(parse('x = sort(tokens, indices); y = {("a", 1): 2}[tokens, x else 0]; x, y;'))
+GOOD = to_json(
+    parse(
+        'x = sort(tokens, indices); y = {("a", 1): 2}[tokens, x else 0]; '
+        'z = readout_mean([True, "b"], [0, 1], x, {"a": [1, -2.5]}, y, [3, 0]); x, y, z;'
+    )
+)
 
 JSON = st.recursive(
     st.one_of(
@@ -80,6 +85,10 @@ def test_a_damaged_file_is_read_or_refused(place, value):
         ({**GOOD, "nodes": [["const", 10**5000]]}, "no value"),
         ({**GOOD, "nodes": [["tokens"], ["map", ["apply", "exec", []], [0]]]}, "unknown operation 'exec'"),
         ({**GOOD, "nodes": [["tokens"], ["count", 0]]}, "must be a selector"),
+        ({**GOOD, "nodes": [["readout", [["slope", ["a"]]], [0], ["x"], False, []]]}, "no number"),
+        ({**GOOD, "nodes": [["readout", [["hill", [1]]], [0], ["x"], False, []]]}, "no weights"),
+        ({**GOOD, "nodes": [["readout", [], [0], ["x"], "no", []]]}, "in place of true or false"),
+        ({**GOOD, "nodes": [["readout", [], [0, 0], ["x", "x"], False, []]]}, "listed once each"),
         ({**GOOD, "outputs": []}, "at least one output"),
         ({**GOOD, "outputs": [["x", 10**9]]}, "no earlier node"),
         ({**GOOD, "names": {"x": "y"}}, "no earlier node"),
@@ -89,6 +98,12 @@ def test_faults_are_named(data, said):
     """What is wrong, and where."""
     with pytest.raises(FileError, match=said):
         from_json(data)
+
+
+def test_version_1_still_reads():
+    """What the first version could write means the same."""
+    program = parse("x = sort(tokens, indices);")
+    assert from_json({**to_json(program), "version": 1}) == program
 
 
 def test_deep_and_broken_text_is_refused():

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from math import isfinite
+from math import inf
+from sys import float_info
 from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
 
@@ -98,8 +99,18 @@ def _need(what: str, value: Any, kind: type) -> None:
 
 def _finite(row: tuple[int | float, ...]) -> None:
     for x in row:
-        if isinstance(x, bool) or not isinstance(x, int | float) or not isfinite(x):
+        if isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) <= float_info.max:
             raise ProgramError(f"a score is a finite number, not {x!r}")
+
+
+def _once(what: str, values: tuple[Value, ...]) -> None:
+    seen = set()
+    for v in values:
+        if isinstance(v, float) and not abs(v) < inf:
+            raise ProgramError(f"{what} are finite, not {v!r}")
+        if (isinstance(v, bool), v) in seen:
+            raise ProgramError(f"{what} are listed once each, {v!r} is there twice")
+        seen.add((isinstance(v, bool), v))
 
 
 @node
@@ -307,7 +318,11 @@ class Weights(metaclass=Interned):
 
 @node
 class Scores(Weights):
-    """What each value of a categorical term adds to each label's score; a value that is not listed adds nothing."""
+    """What each value of a categorical term adds to each label's score.
+
+    A value that is not listed, undefined too, adds nothing. Values are told apart as the keys of a table are: ``True``
+    is not ``1``, and a computed number finds the one listed that it equals up to the tolerance.
+    """
 
     values: tuple[Value, ...]
     rows: tuple[tuple[int | float, ...], ...]
@@ -315,8 +330,7 @@ class Scores(Weights):
     def __post_init__(self) -> None:
         if len(self.values) != len(self.rows):
             raise ProgramError(f"{len(self.values)} values need as many rows of scores, not {len(self.rows)}")
-        if len(set(map(_key, self.values))) < len(self.values):
-            raise ProgramError("the values of a term are listed once each")
+        _once("the values of a term", self.values)
         for row in self.rows:
             _finite(row)
 
@@ -351,6 +365,7 @@ class Readout(Sequence):
         if not self.labels or len(self.labels) != len(self.bias):
             raise ProgramError(f"{len(self.bias)} biases do not fit {len(self.labels)} labels (at least one)")
         _finite(self.bias)
+        _once("the labels of a readout", self.labels)
         if len(self.args) != len(self.weights):
             raise ProgramError(f"{len(self.args)} terms need as many weights, not {len(self.weights)}")
         for a, w in zip(self.args, self.weights, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from janiform.ir.functions import identity, is_number
+from janiform.ir.functions import identity, is_number, same
 from janiform.ir.nodes import Scores, Slope, Value
 
 
@@ -20,11 +20,19 @@ def contributions(weights: Scores | Slope, values: list[Value], labels: int) -> 
     """
     if isinstance(weights, Scores):
         rows = {identity(v): row for v, row in zip(weights.values, weights.rows, strict=True)}
-        added = np.array([rows.get(identity(v), (0.0,) * labels) for v in values], float)
+        listed = [rows.get(identity(v)) or _close(weights, v) or (0.0,) * labels for v in values]
+        added = np.array(listed, float).reshape(-1, labels)
         return added, np.zeros(len(values), bool)
     bad = np.array([not (is_number(v) or isinstance(v, bool)) for v in values])
     numbers = np.array([0.0 if b else float(v) for v, b in zip(values, bad, strict=True)])  # type: ignore[arg-type]
     return numbers[:, None] * np.array(weights.row, float), bad
+
+
+def _close(weights: Scores, v: Value) -> tuple[int | float, ...] | None:
+    """The scores beside a number that ``v`` equals up to the tolerance, as in every table."""
+    if not isinstance(v, float):
+        return None
+    return next((row for k, row in zip(weights.values, weights.rows, strict=True) if same(k, v)), None)
 
 
 def winners(terms: list[np.ndarray], bias: np.ndarray, seen: np.ndarray | None) -> np.ndarray:

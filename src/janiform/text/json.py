@@ -197,7 +197,7 @@ class _Reader:
                 tuple(map(self._weights, self._list(rest[0], "weights"))),
                 self._numbers(rest[1]),
                 tuple(map(self._value, self._list(rest[2], "labels"))),
-                bool(rest[3]),
+                self._flag(rest[3]),
             ),
         }
         if not isinstance(kind, str) or kind not in build:
@@ -274,6 +274,11 @@ class _Reader:
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
             raise FileError(f"node {len(self.nodes)} holds a score that is no number")
         return numbers  # type: ignore[return-value]
+
+    def _flag(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise FileError(f"node {len(self.nodes)} holds {_shown(data)} in place of true or false")
+        return data
 
     def _word(self, word: Any) -> Any:
         if not isinstance(word, str):
