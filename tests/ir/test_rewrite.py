@@ -103,6 +103,46 @@ def test_what_has_no_meaning_keeps_having_none(text):
     assert not equivalent(p, program(Const(0)), Signature([0, 1], 3))
 
 
+@pytest.mark.parametrize(
+    ("text", "simple"),
+    [
+        (
+            'y = readout(["p", "q"], [1, 0], tokens, {"a": [0, 2]}, indices, [1, 0], tokens, {"b": [0, 0]});',
+            'y = readout(["p", "q"], [1, 0], tokens, {"a": [0, 2]}, indices, [1, 0]);',
+        ),
+        (
+            'y = readout_mean(["p", "q"], [1, 0], 2, [1, 3], tokens, {"a": [1, 2], "b": [0, 0]}, "b", {"b": [0, 4]});',
+            'y = readout_mean(["p", "q"], [3, 10], tokens, {"a": [1, 2]});',
+        ),
+        ('y = readout(["p"], [1], tokens, {"a": [3]}, indices, [1]);', 'y = const("p");'),
+        ('y = readout_mean(["p", "q"], [1, 3], tokens, {"a": [0, 0]}, indices, [0, 0]);', 'y = const("q");'),
+        (
+            'y = readout(["p", "q"], [1, 0], tokens, {"a": [0, 2], "b": [0, 1]});',
+            'y = {"a": "q", "b": "p"}[tokens else "p"];',
+        ),
+        (
+            'y = readout(["p", "q"], [1, 0], aggregate(select(indices, 1, ==), tokens), {"a": [0, 2]});',
+            'y = {"a": "q", undefined: "p"}[aggregate(select(indices, 1, ==), tokens) else "p"];',
+        ),
+    ],
+)
+def test_readouts_keep_the_terms_that_matter(text, simple):
+    assert simplify(parse(text)) == parse(simple)
+    assert equivalent(parse(text), parse(simple), Signature("abc", 4))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'y = readout(["p", "q"], [0, 0], tokens, {1: [0.1, 0.6]}, 0.2, [1, 0], 0.3, [1, 0]);',
+        'y = readout(["p"], [0], tokens, [1]);',
+        'y = readout(["p", "q"], [0, 1], aggregate(select(indices, indices - 1, ==), indices), [0, 0]);',
+    ],
+)
+def test_what_rounds_or_may_fail_stays_in_a_readout(text):
+    assert simplify(parse(text)) == parse(text)
+
+
 def test_a_map_that_others_read_is_not_repeated():
     shared = Map(Apply("*", (Arg(0), Arg(0))), (Tokens(),))
     p = Program({"a": Map(Apply("+", (Arg(0), Lit(1))), (shared,)), "b": shared})

@@ -7,7 +7,6 @@ node that can fail on an input is never dropped, so what raised MeaningError bef
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Sized
@@ -23,27 +22,19 @@ from janiform.ir.nodes import (
     And,
     Const,
     Count,
-    Indices,
     Map,
     Node,
     Not,
     Or,
-    Readout,
-    Scores,
     Select,
     Selector,
     Sequence,
-    Tokens,
     Value,
-    walk,
 )
 from janiform.ir.program import Program
+from janiform.ir.readout import settle_readouts
 from janiform.ir.semantics import Signature
-
-TOTAL = frozenset({"==", "!=", "and", "or", "not", "if", "defined", "in", "bool", "str", "len"})
-"""Operations that have a meaning on all values."""
-
-BOOLEAN = frozenset({"==", "!=", "<", "<=", ">", ">=", "and", "or", "not", "defined", "in", "bool"})
+from janiform.ir.totality import is_finite, surely_total, total_function
 
 BATCH = 1 << 20
 """How many (input, query, key) triples are compared at once."""
@@ -61,14 +52,14 @@ def fold_constants(program: Program) -> Program:
         parts: list[Fn] = []
         args: list[Sequence] = []
         for a in n.args:
-            if isinstance(a, Const) and _is_finite(a.value):
+            if isinstance(a, Const) and is_finite(a.value):
                 parts.append(Lit(canonical(a.value)))
                 continue
             if a not in args:
                 args.append(a)
             parts.append(Arg(args.index(a)))
         f = _folded(substitute(n.fn, tuple(parts)))
-        if isinstance(f, Lit) and _is_finite(f.value) and all(map(_surely_total, args)):
+        if isinstance(f, Lit) and is_finite(f.value) and all(map(surely_total, args)):
             return Const(canonical(f.value))
         return Map(f, tuple(args)) if args else n
 
@@ -82,7 +73,7 @@ def drop_unread(program: Program) -> Program:
         if not isinstance(n, Map):
             return n
         read = _arguments(n.fn)
-        kept = [i for i, a in enumerate(n.args) if i in read or not _surely_total(a)]
+        kept = [i for i, a in enumerate(n.args) if i in read or not surely_total(a)]
         if kept == [0] and n.fn == Arg(0):
             return n.args[0]
         if not kept or len(kept) == len(n.args):
@@ -133,7 +124,7 @@ def simplify_selectors(program: Program) -> Program:
                 for one, other in ((a, b), (b, a)):
                     if _selects(one) is neutral:
                         return other
-                    if _selects(one) is (not neutral) and _surely_total(other):
+                    if _selects(one) is (not neutral) and surely_total(other):
                         return one
         return n
 
@@ -147,7 +138,7 @@ def skip_empty(program: Program) -> Program:
         match n:
             case Count(selector=s) if _selects(s) is False:
                 return Const(0)
-            case Aggregate(selector=s, values=v, default=d) if _selects(s) is False and _surely_total(v):
+            case Aggregate(selector=s, values=v, default=d) if _selects(s) is False and surely_total(v):
                 return Const(d)
         return n
 
@@ -160,6 +151,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
     fuse_maps,
     simplify_selectors,
     skip_empty,
+    settle_readouts,
 )
 
 
@@ -181,12 +173,8 @@ def simplify(program: Program) -> Program:
 # --- facts ----------------------------------------------------------------------------------------------------------
 
 
-def _is_finite(v: Value) -> bool:
-    return not isinstance(v, float) or math.isfinite(v)
-
-
 def _is_canonical(v: Value) -> bool:
-    return _is_finite(v) and type(canonical(v)) is type(v)
+    return is_finite(v) and type(canonical(v)) is type(v)
 
 
 def _folded(f: Fn) -> Fn:
@@ -213,34 +201,6 @@ def _arguments(f: Fn) -> Counter[int]:
     return sum(map(_arguments, f.parts), Counter())
 
 
-def _total_function(f: Fn) -> bool:
-    """Whether a function has a meaning on all values."""
-    if isinstance(f, Apply) and f.op not in TOTAL or isinstance(f, Lookup) and f.default is None:
-        return False
-    return all(map(_total_function, f.parts))
-
-
-def _surely_total(root: Node) -> bool:
-    """Whether a node has a meaning on every input; where that is not plain, no."""
-    for n in walk(root):
-        match n:
-            case Tokens() | Indices() | Const() | Count() | And() | Or() | Not():
-                plain = True
-            case Map(fn=f) | Select(pred=f):
-                plain = _total_function(f)
-            case Aggregate(values=Indices() | Count()):
-                plain = True
-            case Readout(weights=weights):
-                plain = all(isinstance(w, Scores) for w in weights)
-            case Aggregate(values=Map(fn=Apply(op=op))):
-                plain = op in BOOLEAN
-            case _:
-                plain = False
-        if not plain or isinstance(n, Const) and not _is_finite(n.value):
-            return False
-    return True
-
-
 def _surely_reads(f: Fn, i: int) -> bool:
     """Whether argument ``i`` is computed whatever the others are."""
     match f:
@@ -264,7 +224,7 @@ def _plain_results(f: Fn) -> bool:
 def _fits(outer: Fn, i: int, inner: Fn) -> bool:
     """Whether ``inner`` can stand for argument ``i``: read once, and failing wherever it failed before."""
     once = _arguments(outer)[i] == 1
-    return once and _plain_results(inner) and (_total_function(inner) or _surely_reads(outer, i))
+    return once and _plain_results(inner) and (total_function(inner) or _surely_reads(outer, i))
 
 
 def _selects(s: Selector) -> bool | None:
