@@ -18,7 +18,10 @@ from janiform.ir.nodes import (
     Node,
     Not,
     Or,
+    Readout,
+    Scores,
     Select,
+    Slope,
     Tokens,
 )
 from janiform.ir.program import Program
@@ -83,13 +86,28 @@ def tables(draw: Any, inner: st.SearchStrategy[Fn]) -> Fn:
 
 
 @st.composite
+def readouts(draw: Any, some: st.SearchStrategy[Any]) -> Readout:
+    """Read-outs of any sequences, most with small whole weights."""
+    labels = draw(st.lists(VALUES, min_size=1, max_size=3, unique_by=identity))
+    score = st.one_of(
+        st.integers(-3, 3), st.integers(-3, 3), st.floats(-4, 4), st.integers(-(10**30), 10**30)
+    )
+    row = st.tuples(*[score] * len(labels))
+    args = draw(st.lists(some, max_size=3))
+    listed = st.lists(st.tuples(VALUES, row), max_size=3, unique_by=lambda pair: identity(pair[0]))
+    scores = listed.map(lambda pairs: Scores(tuple(v for v, _ in pairs), tuple(r for _, r in pairs)))
+    weights = [draw(st.one_of(scores, scores, row.map(Slope))) for _ in args]
+    return Readout(tuple(args), tuple(weights), draw(row), tuple(labels), draw(st.booleans()))
+
+
+@st.composite
 def programs(draw: Any) -> Program:
     """Programs of up to twelve nodes with up to three outputs and any names."""
     sequences: list[Any] = [Tokens(), Indices()]
     selectors: list[Any] = []
     for _ in range(draw(st.integers(0, 10))):
         some = st.sampled_from(sequences)
-        kinds = ["const", "map", "map", "select"] + (
+        kinds = ["const", "map", "map", "select", "readout"] + (
             ["and", "or", "not", "best", "aggregate", "count"] if selectors else []
         )
         kind = draw(st.sampled_from(kinds))
@@ -115,6 +133,8 @@ def programs(draw: Any) -> Program:
             case "aggregate":
                 reduce = draw(st.sampled_from(["mean", "sum", "min", "max"]))
                 sequences.append(Aggregate(draw(chosen), draw(some), draw(VALUES), reduce))
+            case "readout":
+                sequences.append(draw(readouts(some)))
             case "count":
                 sequences.append(Count(draw(chosen)))
     outputs = draw(st.dictionaries(NAMES, st.sampled_from(sequences[-4:]), min_size=1, max_size=3))

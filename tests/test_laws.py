@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from drawn import programs as graphs
 from janiform.compile import compile_program
 from janiform.errors import CompileError, MeaningError
 from janiform.ir.evaluate import evaluate
+from janiform.ir.functions import identity
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.pair import Pair
 from janiform.text import parse, print_program
 from janiform.text.json import from_json, to_json
+from janiform.text.standalone import to_python
 from strategies import cases
 
 QUICK = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -44,6 +47,19 @@ def test_a_printed_program_parses_back_to_itself(case: Case) -> None:
 @given(cases())
 def test_json_reads_back_to_the_same_program(case: Case) -> None:
     assert from_json(to_json(case[0])) == case[0]
+
+
+@QUICK
+@given(cases())
+def test_stand_alone_python_agrees_with_the_interpreter(case: Case) -> None:
+    program, s = case
+    scope: dict[str, Any] = {}
+    exec(to_python(program, "run", causal=s.causal), scope)
+    draw = random.Random(2)
+    for n in (0, 1, s.max_len, s.max_len):
+        x = [draw.choice(s.vocab) for _ in range(n)]
+        (expected,) = evaluate(program, [x], signature=s)["output"]
+        assert list(map(identity, scope["run"](x))) == list(map(identity, expected)), x
 
 
 @QUICK

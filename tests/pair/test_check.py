@@ -38,10 +38,10 @@ def test_observed_errors_stand_beside_the_bound():
 
 def test_an_error_is_a_share_of_the_margin():
     """A class that leads by 0.9 where it can lead by 1 has lost a tenth of its lead."""
-    margin = Margin(Readout("x", "category", 0, 2, ("a", "b")), 0.5)
+    margin = Margin(Readout("x", "category", 0, 2, ("a", "b")))
     margin.add(np.array([[1.0, 0.0], [0.9, 0.0]]), np.array([0, 0]))
     assert margin.share() == pytest.approx(0.1)
-    margin = Margin(Readout("x", "number", 0, 1, (0, 0.5, 1)), 0.25)
+    margin = Margin(Readout("x", "number", 0, 1, (0, 0.5, 1)))
     margin.add(np.array([[0.5], [0.75]]), np.array([1, 2]))
     assert margin.share() == 1.0
 

@@ -9,6 +9,7 @@ import itertools
 import random
 from functools import partial
 
+from janiform.compile.inside import readouts_inside
 from janiform.errors import FunctionError
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
@@ -146,6 +147,7 @@ def lower(program: Program, signature: Signature) -> tuple[Program, Facts]:
         program = program.map(rewrite)
     facts = infer(program, signature)
     suspects = set(facts.suspects)
+    program, facts = readouts_inside(program, facts)
     for informed in INFORMED:
         while (rewritten := program.map(partial(informed, facts=facts))) != program:
             program, facts = rewritten, infer(rewritten, signature)

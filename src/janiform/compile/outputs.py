@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from janiform.compile.inside import refuse_slopes
 from janiform.compile.variables import Form
 from janiform.errors import CompileError
 from janiform.ir.derived import select_all
@@ -89,13 +90,18 @@ def read_output(plan: Plan, n: Sequence) -> Output:
 
 
 def read_scores(plan: Plan, n: Readout) -> Output:
-    """Read the scores of a read-out as logits, each label a little behind those before it, so that no two are equal."""
+    """Read the scores of a read-out as logits, each label a little behind those before it, so that no two are equal.
+
+    All labels together fall back by less than half a step, and each by a power of two, which rounds nothing.
+    """
+    refuse_slopes(n, plan.facts, plan.program)
     scores = [Form({}, float(b)) for b in n.bias]
     for a, weights in zip(n.args, n.weights, strict=True):
         domain = plan.facts.domains[a]
-        if isinstance(weights, Slope) and (domain.undefined or not domain.numeric):
+        if isinstance(weights, Scores) and domain.values is None:
             raise CompileError(
-                f"{plan.program.where(a)} has a slope in a readout, so it must always be a number"
+                f"the possible values of {plan.program.where(a)}, which {plan.program.where(n)} gives scores, cannot be "
+                "listed; round its numbers, or use a smaller vocabulary or maximum length"
             )
         for j in range(len(n.labels)):
             if n.pooled:
@@ -108,7 +114,7 @@ def read_scores(plan: Plan, n: Readout) -> Output:
                 assert domain.values is not None
                 added = contributions(weights, list(domain.values), len(n.labels))[0][:, j]
                 scores[j] = scores[j] + plan.feature(a, added)
-    gap = _step(plan, n) / (2 * len(n.labels))
+    gap = math.ldexp(0.5, math.frexp(_step(plan, n) / (2 * len(n.labels)))[1])
     forms = tuple(s + Form({}, -j * gap) for j, s in enumerate(scores))
     return Output("scores", forms, tuple(map(canonical, n.labels)), gap, False)
 
@@ -134,11 +140,12 @@ def _step(plan: Plan, n: Readout) -> float:
                     f"the values of {plan.program.where(a)}, a term of a readout, cannot be listed"
                 )
         rows = w.rows if isinstance(w, Scores) else (w.row,)
-        parts += [Fraction(x) * v for row in rows for x in row for v in numbers]
+        parts += [Fraction(x) * v for x in {x for row in rows for x in row} for v in numbers]
     step = Fraction(math.gcd(*(p.numerator for p in parts)) or 1, math.lcm(*(p.denominator for p in parts)))
     if step < Fraction(1, 1 << 24):
         raise CompileError(
-            "the scores of a readout have no common step; round its weights to few binary places"
+            f"the scores of {plan.program.where(n)} have no common step; round its weights, and numbers under a slope, "
+            "to whole numbers or few binary places"
         )
     return float(step) / (plan.facts.signature.max_len if n.pooled else 1)
 

@@ -115,6 +115,7 @@ def _readouts(planned: Plan) -> tuple[Readout, ...]:
     found, start = [], 0
     for name, out in planned.outputs.items():
         stop = start + out.width
-        found.append(Readout(name, out.kind, start, stop, out.values))
+        gap = out.gap if out.kind == "scores" else 1.0
+        found.append(Readout(name, out.kind, start, stop, out.values, gap))
         start = stop
     return tuple(found)

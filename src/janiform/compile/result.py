@@ -19,8 +19,9 @@ from janiform.ir.semantics import Signature
 class Readout:
     """How an output is read from ``logits[..., start:stop]``.
 
-    A ``category`` is ``values[argmax]``, with ``None`` (undefined) as a class of its own; so are ``scores``, whose leads vary. A ``number`` is the nearest of
-    ``values`` to ``logits[..., start]``; with a second column, it is undefined unless ``logits[..., start + 1] > 0.5``.
+    A ``category`` is ``values[argmax]``, with ``None`` (undefined) as a class of its own. So are ``scores``, whose winner
+    leads by ``gap`` or more. A ``number`` is the nearest of ``values`` to ``logits[..., start]``; with a second column, it
+    is undefined unless ``logits[..., start + 1] > 0.5``.
 
     >>> Readout("hist", "category", 0, 3, (0, 1, 2)).width
     3
@@ -31,6 +32,7 @@ class Readout:
     start: int
     stop: int
     values: tuple[Value, ...]
+    gap: float = 1.0
 
     @property
     def width(self) -> int:

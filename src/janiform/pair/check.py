@@ -133,7 +133,7 @@ class _Tally:
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
         self.index = {r.name: Index(r) for r in pair.readouts}
-        self.margin = {r.name: Margin(r, pair.bound.margin) for r in pair.readouts}
+        self.margin = {r.name: Margin(r) for r in pair.readouts}
         self.checked = self.refused = self.mismatches = 0
         self.first: Counterexample | None = None
 
@@ -190,11 +190,11 @@ class Margin:
     """How much of its margin a read-out was seen to use.
 
     A number may be off by half the distance of two values. A class leads the next by what its weights say, which is the
-    largest lead it was seen to have; any smaller lead is an error. Scores lead by at least twice the ``margin``.
+    largest lead it was seen to have; any smaller lead is an error. Scores lead by the read-out's ``gap`` or more.
     """
 
-    def __init__(self, readout: Readout, margin: float) -> None:
-        self.readout, self.margin = readout, margin
+    def __init__(self, readout: Readout) -> None:
+        self.readout = readout
         if readout.kind == "number":
             self.values = np.array([float(v) for v in readout.values])  # type: ignore[arg-type]
             self.half = float(np.diff(np.unique(self.values)).min(initial=1.0)) / 2
@@ -225,7 +225,7 @@ class Margin:
             return 0.0
         least, most = self.least[seen], self.most[seen]
         if self.readout.kind == "scores":
-            return max(0.0, 1.0 - float(least.min()) / (2 * self.margin))
+            return max(0.0, 1.0 - float(least.min()) / self.readout.gap)
         return float(np.where(most > 0, (most - least) / np.where(most > 0, most, 1.0), np.inf).max())
 
 

@@ -40,7 +40,7 @@ def write(path: str | os.PathLike[str], pair: Pair) -> None:
             "bos": s.bos,
             "pad": s.pad,
         },
-        "readouts": [[r.name, r.kind, r.start, r.stop, list(r.values)] for r in pair.readouts],
+        "readouts": [[r.name, r.kind, r.start, r.stop, list(r.values), r.gap] for r in pair.readouts],
         "places": [_place_out(p) for p in pair.places],
         "nodes": _nodes_out([p.node for p in pair.places]),
         "bound": [b.error, b.margin, b.dtype],
@@ -118,8 +118,10 @@ class _Reader:
         return signature
 
     def readout(self, row: Any) -> Readout:
-        name, kind, start, stop, values = self.row(
-            row, "read-out", (str, str, int, int, _values_or_undefined)
+        if type(row) is list and len(row) == 5:
+            row = [*row, 1.0]  # files from before read-outs had a gap
+        name, kind, start, stop, values, gap = self.row(
+            row, "read-out", (str, str, int, int, _values_or_undefined, _real)
         )
         width = len(values) if kind != "number" else stop - start
         numbers = all(isinstance(v, bool | int | float) and abs(v) < 1e300 for v in values)
@@ -127,11 +129,12 @@ class _Reader:
             not 0 <= start < stop <= self.config.d_vocab_out
             or stop - start != width
             or not values
+            or not gap > 0
             or kind not in ("category", "scores", "number")
             or (kind == "number" and not (numbers and width in (1, 2)))
         ):
             raise FileError(f"its read-out {_brief(name)} does not fit its weights")
-        return Readout(name, kind, start, stop, tuple(values))
+        return Readout(name, kind, start, stop, tuple(values), gap)
 
     def places(self) -> tuple[Place, ...]:
         rows = self.field("places", list)
