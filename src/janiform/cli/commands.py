@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+from janiform.cli.answers import Answer, columns, shown
+from janiform.cli.learning import Learn
 from janiform.cli.progress import progress
 from janiform.cli.words import (
     is_causal,
@@ -28,15 +28,6 @@ ProgramWord = Annotated[Positional[str], arg(metavar="PROGRAM")]
 PairWord = Annotated[Positional[str], arg(metavar="PROGRAM|FILE.safetensors")]
 Layout = Literal["separate", "reuse"]
 Dtype = Literal["auto", "float32", "float64"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command found: data for machines, text for people, and whether it is what was hoped for."""
-
-    data: dict[str, Any]
-    text: str
-    good: bool = True
 
 
 @dataclass(frozen=True)
@@ -278,33 +269,10 @@ COMMANDS: Any = (
     | Annotated[Compile, subcommand("compile")]
     | Annotated[Check, subcommand("check")]
     | Annotated[Show, subcommand("show")]
+    | Annotated[Learn, subcommand("learn")]
     | Annotated[Explain, subcommand("explain")]
     | Annotated[Debug, subcommand("debug")]
     | Annotated[Repl, subcommand("repl")]
     | Annotated[Library, subcommand("library")]
     | Annotated[Bench, subcommand("bench")]
 )
-
-
-def columns(rows: Iterable[tuple[object, object]]) -> str:
-    """Write pairs in two columns.
-
-    >>> print(columns([("layers", 2), ("d_model", 31)]))
-    layers   2
-    d_model  31
-    """
-    pairs = [(str(left), str(right)) for left, right in rows]
-    width = max(len(left) for left, _ in pairs)
-    return "\n".join(f"{left:{width}}  {right}" for left, right in pairs)
-
-
-def shown(value: object) -> str:
-    """Write an output for reading: a string as it is, anything else as JSON, several outputs one a line.
-
-    >>> print(shown({"a": "ab", "b": [1, None, 0.5]}))
-    a = ab
-    b = [1, null, 0.5]
-    """
-    if isinstance(value, dict):
-        return "\n".join(f"{name} = {shown(v)}" for name, v in value.items())
-    return value if isinstance(value, str) else json.dumps(value)

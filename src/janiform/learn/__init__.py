@@ -1,1 +1,13 @@
-"""Programs from data: train a relaxed program, harden it, print it."""
+"""Programs from data: search or train a discrete program, make it readable, and prove its faces equal.
+
+>>> from janiform.learn import Climbing, Learning, learn
+>>> learned = learn(Learning(("hist",), vocab_size=5, max_len=5, climbing=Climbing(climbs=1)))
+>>> learned.token_accuracy
+1.0
+"""
+
+from janiform.learn.climb import Climbing
+from janiform.learn.equality import Equality
+from janiform.learn.learning import Learned, Learning, learn, resume
+
+__all__ = ["Climbing", "Equality", "Learned", "Learning", "learn", "resume"]

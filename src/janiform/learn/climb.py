@@ -6,7 +6,7 @@ wrong on the inputs that a round is checked on joins the inputs that the next ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,13 @@ from janiform.learn.draft import Bench, Draft, Frame, accuracy, logits
 from janiform.learn.grow import Growth
 from janiform.learn.output import fit_output
 from janiform.learn.search import Search, State
+from janiform.tasks.examples import Examples
+
+STRESS = 100
+"""As how many inputs a few counterexamples count, repeated, so that the next fit takes them seriously."""
+
+More = Callable[[np.random.Generator, int], Examples]
+"""A source of new examples: so many, drawn with a generator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class Climbing:
     ``most`` at most, and checked on ``check``.
     """
 
-    climbs: int = 4
+    climbs: int = 2
     rounds: int = 40
     halving: tuple[int, ...] = (3, 7)
     tries: int = 4000
@@ -59,12 +66,21 @@ def empty(frame: Frame) -> Draft:
 
 
 def race(
-    x: np.ndarray, y: np.ndarray, starts: list[Draft], settings: Climbing = Climbing(), *, seed: int = 0
+    data: Examples,
+    starts: list[Draft],
+    settings: Climbing = Climbing(),
+    *,
+    seed: int = 0,
+    more: More | None = None,
 ) -> Iterator[Rung]:
-    """Yield the best draft after each round of the race, and stop where one is right on all of ``x``."""
+    """Yield the best draft after each round of the race, and stop where one is right on all of ``data``.
+
+    With ``more``, rounds are checked on new inputs each time, and only one that is right there is tried on ``data``.
+    """
     seeds = np.random.SeedSequence(seed).spawn(settings.climbs)
     climbs = [
-        climb(x, y, starts[i % len(starts)], settings, np.random.default_rng(s)) for i, s in enumerate(seeds)
+        climb(data, starts[i % len(starts)], settings, np.random.default_rng(s), more)
+        for i, s in enumerate(seeds)
     ]
     last: dict[int, Rung] = {}
     running = list(range(len(climbs)))
@@ -81,37 +97,42 @@ def race(
 
 
 def climb(
-    x: np.ndarray, y: np.ndarray, start: Draft, settings: Climbing, rng: np.random.Generator
+    data: Examples, start: Draft, settings: Climbing, rng: np.random.Generator, more: More | None = None
 ) -> Iterator[Rung]:
     """Yield a draft after each round, without end."""
     frame, draft = start.frame, start
-    rows = rng.choice(len(x), min(settings.start, len(x)), replace=False)
+    held = some(data, settings.start, rng)
     fresh: list[int] = []
     r = 0
     while True:
-        bench, labels = Bench(frame, x[rows]), y[rows]
-        search = Search(bench, labels, rng)
-        at = search.state(fit_output(draft, bench.run(draft), labels, steps=50))
+        bench = Bench(frame, held.x)
+        search = Search(bench, held.y, rng)
+        at = search.state(fit_output(draft, bench.run(draft), held.y, steps=50))
         if at.draft.units:
             older = rng.choice(len(draft.units), min(3, len(draft.units)), replace=False)
             at = search.sweep(at, sorted({*fresh, *map(int, older)}))
-            at = search.state(fit_output(at.draft, at.values, labels, steps=50))
+            at = search.state(fit_output(at.draft, at.values, held.y, steps=50))
         draft = at.draft
-        looked = rng.choice(len(x), min(settings.check, len(x)), replace=False)
-        wrong = wrong_rows(draft, x, y, looked)
+        looked = more(rng, settings.check) if more else some(data, settings.check, rng)
+        wrong = looked.take(wrong_rows(draft, looked))
+        token, sequence = score(draft, looked)
         if not len(wrong):
-            looked = np.arange(len(x))
-            wrong = wrong_rows(draft, x, y, looked)
-        yield Rung(r, draft, *score(draft, x[looked], y[looked]), not len(wrong))
-        rows = widened(rows, wrong, len(x), len(wrong) < 0.3 * len(looked), settings, rng)
+            wrong = data.take(wrong_rows(draft, data))
+        yield Rung(r, draft, token, sequence, not len(wrong))
         judged, weight = drawn(at.losses.sum(1), settings.judged // frame.length, rng)
         part = State(draft, [v[judged] for v in at.values], at.scores[judged], at.losses[judged])
-        growth = Growth(part, bench.take(judged), labels[judged], weight, rng)
+        growth = Growth(part, bench.take(judged), held.y[judged], weight, rng)
+        held = widened(held, wrong, looked, settings, rng)
         best = growth.best(settings.tries)
         before = len(draft.units)
         draft = draft if best is None else growth.grown(best)
         fresh = list(range(before, len(draft.units)))
         r += 1
+
+
+def some(data: Examples, most: int, rng: np.random.Generator) -> Examples:
+    """At most ``most`` of the examples, at random."""
+    return data.take(rng.choice(len(data), min(most, len(data)), replace=False))
 
 
 def drawn(losses: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -123,32 +144,42 @@ def drawn(losses: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.n
 
 
 def widened(
-    rows: np.ndarray, wrong: np.ndarray, size: int, few: bool, settings: Climbing, rng: np.random.Generator
-) -> np.ndarray:
+    held: Examples, wrong: Examples, looked: Examples, settings: Climbing, rng: np.random.Generator
+) -> Examples:
     """The inputs to fit next: with counterexamples where they are few, else with more inputs at random."""
-    more = wrong[:300] if few else rng.choice(size, min(300, size), replace=False)
-    if few or len(rows) < settings.most:
-        rows = np.union1d(rows, more)
-    return rng.choice(rows, settings.most, replace=False) if len(rows) > settings.most else rows
+    few = len(wrong) < 0.3 * len(looked)
+    if few or len(held) < settings.most:
+        new = (
+            (wrong.take(np.resize(np.arange(len(wrong)), STRESS)) if 0 < len(wrong) < STRESS else wrong)
+            if few
+            else looked
+        )
+        new = new.take(slice(300))
+        held = Examples(np.concatenate([held.x, new.x]), np.concatenate([held.y, new.y]))
+    return some(held, settings.most, rng)
 
 
-def wrong_rows(draft: Draft, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Those of ``rows`` that the draft gets wrong somewhere."""
+def wrong_rows(draft: Draft, data: Examples) -> np.ndarray:
+    """Which of the examples the draft gets wrong somewhere."""
     found = []
-    for part in np.array_split(rows, max(1, len(rows) // 4000)):
-        said = predicted(draft, x[part])
-        found.append(part[((said != y[part]) & (y[part] >= 0)).any(1)])
+    for part in np.array_split(np.arange(len(data)), max(1, len(data) // 4000)):
+        y = data.y[part]
+        wrong = (predicted(draft, data.x[part]) != y) & (y >= 0)
+        found.append(part[wrong.reshape(len(part), -1).any(1)])
     return np.concatenate(found)
 
 
 def predicted(draft: Draft, x: np.ndarray) -> np.ndarray:
-    """The label code at each position, (n, length); the first of several with equal scores."""
+    """The label code at each position, (n, length), or of each input, (n,), where pooled; ties go to the first."""
     bench = Bench(draft.frame, x)
-    return logits(draft, bench.run(draft)).argmax(2)
+    scores = logits(draft, bench.run(draft))
+    if draft.frame.pooled:
+        return (scores * bench.valid[:, :, None]).sum(1).argmax(1)
+    return scores.argmax(2)
 
 
-def score(draft: Draft, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def score(draft: Draft, data: Examples) -> tuple[float, float]:
     """Token and whole-sequence accuracy, a few thousand inputs at a time."""
-    parts = np.array_split(np.arange(len(x)), max(1, len(x) // 4000))
-    said = np.concatenate([predicted(draft, x[p]) for p in parts])
-    return accuracy(said, y)
+    parts = np.array_split(np.arange(len(data)), max(1, len(data) // 4000))
+    said = np.concatenate([predicted(draft, data.x[p]) for p in parts])
+    return accuracy(said, data.y)

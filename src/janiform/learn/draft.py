@@ -107,7 +107,10 @@ class Frame:
         """The (query, key) positions that ``mask`` allows."""
         apart = np.arange(self.length)[None, :] - np.arange(self.length)[:, None]
         seen = apart <= 0 if self.causal else np.ones_like(apart, bool)
-        return seen & {"all": apart == apart, "before": apart < 0, "after": apart > 0, "others": apart != 0}[mask]
+        return (
+            seen
+            & {"all": apart == apart, "before": apart < 0, "after": apart > 0, "others": apart != 0}[mask]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ class Draft:
 
     def live(self) -> list[int]:
         """The units that the output reads, directly or through others."""
-        needed = {v for v, w in enumerate(self.weights) if np.ptp(w, axis=0).any()}
+        needed = {v for v, w in enumerate(self.weights) if w.any()}
         for i in range(len(self.units) - 1, -1, -1):
             if i + self.inputs in needed:
                 needed |= set(self.units[i].reads)
@@ -265,4 +268,4 @@ def accuracy(said: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Token and whole-sequence accuracy of labels where they are asked."""
     asked = y >= 0
     right = said == y
-    return float(right[asked].mean()), float((right | ~asked).all(1).mean())
+    return float(right[asked].mean()), float((right | ~asked).reshape(len(y), -1).all(1).mean())

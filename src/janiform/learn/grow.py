@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from janiform.learn.draft import Bench, Copy, Draft, Frame, Table, Tally, Unit
+from janiform.learn.draft import Bench, Copy, Draft, Frame, Recode, Table, Tally, Unit
 from janiform.learn.search import State
 
 CELLS = 700
 """The largest joint domain of two variables that is judged."""
+
+PENALTY, LONGEST, LEAST = 0.3, 4.0, 0.5
+"""How steps are held back, how long they are at most, and the least gain that is worth a unit."""
 
 PAIRS = 300
 """The largest joint domain of two variables that becomes one variable."""
@@ -26,7 +29,7 @@ PAIRS = 300
 class Residuals:
     """What the output still gets wrong, at the positions where labels are asked; ``weight`` says what an input counts."""
 
-    def __init__(self, at: State, y: np.ndarray, weight: np.ndarray, penalty: float = 2.0) -> None:
+    def __init__(self, at: State, y: np.ndarray, weight: np.ndarray, penalty: float = PENALTY) -> None:
         self.asked = y >= 0
         scores = at.scores[self.asked]
         p = np.exp(scores - scores.max(1, keepdims=True))
@@ -53,7 +56,7 @@ class Residuals:
     def gain(self, codes: np.ndarray, size: int) -> float:
         """The drop in loss that steps taken on one half bring on the other (twice, to speak of all)."""
         slope, bend = self.sums(codes, size)
-        step = slope[0] / (bend[0] + self.penalty)
+        step = np.clip(slope[0] / (bend[0] + self.penalty), -LONGEST, LONGEST)
         return float((2 * slope[1] * step - bend[1] * step**2).sum())
 
     def attraction(self, values: np.ndarray, size: int, seen: np.ndarray) -> np.ndarray:
@@ -70,7 +73,9 @@ class Residuals:
         lift = np.maximum(lift, 0.0)
         lift /= lift.max(1, keepdims=True) + 1e-9
         lift[lift < 0.5] = 0.0
-        return np.take_along_axis(slope @ lift.T, np.broadcast_to(values[:, None, :], (*values.shape, values.shape[1])), 2)
+        return np.take_along_axis(
+            slope @ lift.T, np.broadcast_to(values[:, None, :], (*values.shape, values.shape[1])), 2
+        )
 
     def labels_for(self, codes: np.ndarray, size: int) -> np.ndarray:
         """For each code, 1 + the label that it calls for most; 0 where it calls for none."""
@@ -91,7 +96,9 @@ class Candidate:
 class Growth:
     """One search for the units to add to a draft."""
 
-    def __init__(self, at: State, bench: Bench, y: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(
+        self, at: State, bench: Bench, y: np.ndarray, weight: np.ndarray, rng: np.random.Generator
+    ) -> None:
         self.draft, self.bench, self.values = at.draft, bench, at.values
         self.sizes = at.draft.sizes()
         self.left = Residuals(at, y, weight)
@@ -114,7 +121,7 @@ class Growth:
                 if t % 16 == 15:
                     found = sorted(found, key=lambda c: -c.gain)[:48]
         found.sort(key=lambda c: -c.gain)
-        return found[0] if found and found[0].gain > 2 * self.left.penalty else None
+        return found[0] if found and found[0].gain > LEAST else None
 
     def tables(self) -> Iterator[Candidate]:
         """What joining two variables that exist would gain."""
@@ -126,7 +133,9 @@ class Growth:
                     if gain > 0:
                         cells = self.left.labels_for(codes, self.sizes[a] * self.sizes[b])
                         shape = (self.sizes[a], self.sizes[b])
-                        yield Candidate(gain, (Table(a, b, cells.reshape(shape), self.left.labels + 1),), None)
+                        yield Candidate(
+                            gain, (Table(a, b, cells.reshape(shape), self.left.labels + 1),), None
+                        )
 
     def judged(self, chain: tuple[Unit, ...]) -> Candidate | None:
         """What the last variable of a chain would gain, alone or joined to another."""
@@ -178,7 +187,8 @@ class Growth:
 
     def drawn(self) -> tuple[Unit, ...]:
         """A random head, now and then on top of a random head or function of its own."""
-        sizes, chain = list(self.sizes), []
+        sizes = list(self.sizes)
+        chain: list[Unit] = []
         while self.rng.random() < 0.45 and len(chain) < 2:
             chain.append(self.function(sizes) if self.rng.random() < 0.6 else self.head(sizes))
             sizes.append(size_of(chain[-1], sizes, self.draft.frame))
@@ -217,9 +227,11 @@ class Growth:
         match u:
             case Table():
                 new: Unit = self.function(sizes)
-            case _:
+            case Copy() | Tally():
                 other = self.head(sizes, fresh=i)
-                parts = ["key", "query", "relation", "mask"] + (["value", "default"] if isinstance(u, Copy) else [])
+                parts = ["key", "query", "relation", "mask"] + (
+                    ["value", "default"] if isinstance(u, Copy) else []
+                )
                 part = parts[int(self.rng.integers(len(parts)))]
                 new = u
                 if part in ("key", "query"):
@@ -233,6 +245,8 @@ class Growth:
                 elif isinstance(u, Copy):
                     value = self.pick(sizes, 0) if part == "value" else u.value
                     new = replace(u, value=value, default=int(self.rng.integers(sizes[value])))
+            case _:
+                return ()
         result = (*chain[:i], new, *chain[i + 1 :])
         return self.fitted(result) if consistent(result, self.sizes, self.draft.frame) else ()
 
@@ -252,7 +266,11 @@ class Growth:
         key = last if both or read == u.key else u.key
         query = last if both or read != u.key else u.query
         shape = (sizes[query], sizes[key])
-        relation = u.relation if u.relation.shape == shape and self.rng.random() < 0.5 else self.like(u.relation, *shape)
+        relation = (
+            u.relation
+            if u.relation.shape == shape and self.rng.random() < 0.5
+            else self.like(u.relation, *shape)
+        )
         return self.fitted((*chain[:-1], new, replace(u, key=key, query=query, relation=relation)))
 
     def like(self, relation: np.ndarray, queries: int, keys: int) -> np.ndarray:
@@ -295,7 +313,9 @@ class Growth:
             return (apart < 0, apart <= 0, apart > 0, apart >= 0, apart != 0)[int(self.rng.integers(5))]
         if r < 0.65:
             return apart == (-1, 1, -2, 2)[int(self.rng.integers(4))]
-        constant = np.arange(keys) == c if r < 0.85 else np.arange(keys) <= c if r < 0.93 else np.arange(keys) >= 0
+        constant = (
+            np.arange(keys) == c if r < 0.85 else np.arange(keys) <= c if r < 0.93 else np.arange(keys) >= 0
+        )
         return np.broadcast_to(constant, apart.shape).copy()
 
     def function(self, sizes: list[int], first: int | None = None) -> Table:
@@ -304,7 +324,11 @@ class Growth:
         while sizes[a] * sizes[b] > 4 * CELLS:
             a, b = self.pick(sizes, 0) if first is None else first, self.pick(sizes, 0)
         x, y = np.arange(sizes[a])[:, None], np.arange(sizes[b])[None, :]
-        c = min(int(self.rng.geometric(0.4)) - 1, sizes[b] - 1) if self.rng.random() < 0.6 else int(self.rng.integers(sizes[b]))
+        c = (
+            min(int(self.rng.geometric(0.4)) - 1, sizes[b] - 1)
+            if self.rng.random() < 0.6
+            else int(self.rng.integers(sizes[b]))
+        )
         r = int(self.rng.integers(7))
         if r == 3 and sizes[a] * sizes[b] <= PAIRS:
             cells = x * sizes[b] + sizes[b] - 1 - y
@@ -353,5 +377,7 @@ def size_of(u: Unit, sizes: list[int], frame: Frame) -> int:
         case Copy():
             return sizes[u.value]
         case Tally():
-            return frame.length + 1
-    return u.size
+            return frame.length + 1 if u.amounts is None else 0
+        case Table() | Recode():
+            return u.size
+    return 0

@@ -51,29 +51,35 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
                 node: Variable = Aggregate(chosen, nodes[u.value], values[u.value][u.default])
                 domain, stem = values[u.value], "copy"
             case Tally(amounts=None):
-                node, domain, stem = Count(selector(u, nodes, values)), tuple(range(signature.max_len + 1)), "count"
-            case Tally():
-                node = Aggregate(selector(u, nodes, values), nodes[u.amounts], 0, "sum")
+                node, domain, stem = (
+                    Count(selector(u, nodes, values)),
+                    tuple(range(signature.max_len + 1)),
+                    "count",
+                )
+            case Tally(amounts=int(amounts)):
+                node = Aggregate(selector(u, nodes, values), nodes[amounts], 0, "sum")
                 domain, stem = (), "sum"
             case Table():
                 f = function(u.cells, values[u.left], values[u.right])
-                args = (nodes[u.left], nodes[u.right])
-                node, domain, stem = Map(f, args), tuple(range(u.size)), "table"
+                both = (nodes[u.left], nodes[u.right])
+                node, domain, stem = Map(f, both), tuple(range(u.size)), "table"
             case Recode():
-                rows = [((v,), int(c)) for v, c in zip(values[u.of], u.cells)]
-                node, domain, stem = Map(shortest(rows, 1), (nodes[u.of],)), tuple(range(u.size)), "class"
+                codes = [((v,), int(c)) for v, c in zip(values[u.of], u.cells)]
+                node, domain, stem = Map(shortest(codes, 1), (nodes[u.of],)), tuple(range(u.size)), "class"
             case Number():
-                rows = [((v,), _plain(c)) for v, c in zip(values[u.of], u.numbers)]
-                node, domain, stem = Map(shortest(rows, 1), (nodes[u.of],)), (), "number"
+                numbers = [((v,), _plain(c)) for v, c in zip(values[u.of], u.numbers)]
+                node, domain, stem = Map(shortest(numbers, 1), (nodes[u.of],)), (), "number"
         nodes.append(node)
         values.append(domain)
         names.setdefault(node, f"{stem}{i + 1}")
-    args, weights = [], []
+    args: list[Variable] = []
+    weights: list[Scores | Slope] = []
     for node, domain, w in zip(nodes, values, draft.weights, strict=True):
         if w.any():
             args.append(node)
-            rows = tuple(tuple(_plain(s) for s in row) for row in w)
-            weights.append(Scores(domain, rows) if domain else Slope(rows[0]))
+            listed = [c for c in range(len(w)) if w[c].any()]
+            rows = tuple(tuple(_plain(s) for s in w[c]) for c in listed)
+            weights.append(Scores(tuple(domain[c] for c in listed), rows) if domain else Slope(rows[0]))
     bias = tuple(_plain(b) for b in draft.bias)
     out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)
     return Program({name: out}, {n: s for n, s in names.items() if n is not out})
@@ -107,7 +113,9 @@ def predicate(relation: np.ndarray, keys: Sequence[Value], queries: Sequence[Val
                     return Apply(op, (KEY, _plus(QUERY, c)))
     rows = [((k, q), True) for (i, q) in enumerate(queries) for j, k in enumerate(keys) if relation[i, j]]
     if 2 * len(rows) > relation.size:
-        rows = [((k, q), False) for (i, q) in enumerate(queries) for j, k in enumerate(keys) if not relation[i, j]]
+        rows = [
+            ((k, q), False) for (i, q) in enumerate(queries) for j, k in enumerate(keys) if not relation[i, j]
+        ]
         return table(rows, 2, Lit(True))
     return table(rows, 2, Lit(False))
 
@@ -184,7 +192,7 @@ def formulas(x: np.ndarray, y: np.ndarray, cells: np.ndarray) -> Iterator[tuple[
         yield Apply("if", (Apply("<=", (b, Lit(c))), Apply("+", (a, one)), zero)), np.where(y <= c, x + 1, 0)
 
 
-def shortest(rows: list[tuple[tuple[Value, ...], Value]], arity: int) -> Lookup:
+def shortest(rows: Sequence[tuple[tuple[Value, ...], Value]], arity: int) -> Lookup:
     """A table whose most frequent value is the default."""
     counts: dict[Value, int] = {}
     for _, v in rows:

@@ -30,7 +30,7 @@ def save_draft(draft: Draft, path: Path) -> None:
         plain = {name: getattr(u, name) for name in u.__dataclass_fields__ if name != field}
         rows.append({"kind": type(u).__name__.lower(), **plain})
     arrays |= {f"weights{v}": w for v, w in enumerate(draft.weights)}
-    about = json.dumps({"frame": asdict(draft.frame), "units": rows})
+    about = json.dumps({"frame": asdict(draft.frame), "units": rows}, default=int)
     arrays["about"] = np.frombuffer(about.encode(), np.uint8)
     part = path.with_suffix(".part")
     with open(part, "wb") as file:

@@ -5,6 +5,8 @@ Multinomial logistic regression on the variables' codes, on distinct rows with t
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
 
@@ -15,16 +17,24 @@ WIDEST = 48
 
 
 def fit_output(
-    draft: Draft, values: list[np.ndarray], y: np.ndarray, *, penalty: float = 1e-5, steps: int = 100
+    draft: Draft,
+    values: list[np.ndarray],
+    y: np.ndarray,
+    *,
+    penalty: float = 1e-5,
+    steps: int = 100,
+    only: Collection[int] | None = None,
 ) -> Draft:
     """Return the draft with the weights that fit labels ``y`` (n, length; -1 where nothing is asked) best.
 
-    Weights start from the draft's own, so a fit after a small change is short. Variables that are not used keep zeros.
+    Weights start from the draft's own, so a fit after a small change is short. ``only`` these variables get weights, all
+    of up to ``WIDEST`` codes where it is not given.
     """
     sizes = draft.sizes()
     asked = y >= 0
     offsets = np.cumsum([0, *sizes])
-    rows = np.stack([values[v][asked] + offsets[v] for v in range(len(values)) if sizes[v] <= WIDEST], 1)
+    read = [v for v, size in enumerate(sizes) if 0 < size <= WIDEST] if only is None else list(only)
+    rows = np.stack([values[v][asked] + offsets[v] for v in read], 1)
     labels = y[asked]
     packed = np.ascontiguousarray(np.concatenate([rows, labels[:, None]], 1).astype(np.int32))
     key = packed.view([("", packed.dtype)] * packed.shape[1]).ravel()

@@ -132,14 +132,20 @@ class Search:
                 new = self.changed(at, i, replace(u, relation=relation))
                 gains = np.bincount(query.ravel(), (at.losses - new.losses).ravel(), queries)
                 proposals += [(float(gains[q]), int(q), relation[q]) for q in np.flatnonzero(gains > 1e-6)]
-        return self.combine(at, i, proposals, lambda u, q, row: replace(u, relation=_with_row(u.relation, q, row)))
+        return self.combine(
+            at, i, proposals, lambda u, q, row: replace(u, relation=_with_row(u.relation, q, row))
+        )
 
     def cells(self, at: State, i: int) -> State:
         """Give each cell of a table the code that lowers the loss of the positions that read it."""
         u = at.draft.units[i]
         if not isinstance(u, Table | Recode):
             return at
-        place = at.values[u.of] if isinstance(u, Recode) else at.values[u.left] * u.cells.shape[1] + at.values[u.right]
+        place = (
+            at.values[u.of]
+            if isinstance(u, Recode)
+            else at.values[u.left] * u.cells.shape[1] + at.values[u.right]
+        )
         proposals = []
         for c in self.some(np.arange(u.size)):
             new = self.changed(at, i, replace(u, cells=np.full_like(u.cells, c)))
@@ -187,7 +193,9 @@ def forms(queries: int, keys: int) -> Iterator[np.ndarray]:
 
 def resized(cells: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Crop or pad (by repeating the edge) to another shape."""
-    return cells[np.minimum(np.arange(rows), cells.shape[0] - 1)][:, np.minimum(np.arange(columns), cells.shape[1] - 1)]
+    return cells[np.minimum(np.arange(rows), cells.shape[0] - 1)][
+        :, np.minimum(np.arange(columns), cells.shape[1] - 1)
+    ]
 
 
 def fitted(relation: np.ndarray, rows: int, columns: int) -> np.ndarray:

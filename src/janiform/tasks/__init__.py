@@ -4,6 +4,7 @@ from janiform.tasks.algorithmic import NAMES, algorithmic
 from janiform.tasks.examples import Data, Examples
 from janiform.tasks.exercise import Exercise
 from janiform.tasks.library import Task, from_program, library_task
+from janiform.tasks.pairs import read_pairs
 from janiform.tasks.text import read_classes, read_ner
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "library_task",
     "read_classes",
     "read_ner",
+    "read_pairs",
 ]

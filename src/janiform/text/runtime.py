@@ -180,10 +180,16 @@ def read_out(labels: list[Any], bias: list[float], *terms: list[list[float]]) ->
     return found
 
 
-def pooled(scores: list[list[float]], causal: bool = False) -> list[list[float]]:
-    """Return the mean of the scores that each position sees."""
-    seen = [scores[: i + 1] if causal else scores for i in range(len(scores))]
-    return [[sum(column) / len(rows) for column in zip(*rows)] for rows in seen]
+def read_out_mean(
+    labels: list[Any], bias: list[float], *terms: list[list[float]], causal: bool = False
+) -> list[Any]:
+    """Return the label of the highest mean of scores over the positions that each position sees."""
+    found = []
+    for i in range(len(terms[0])):
+        seen = range(i + 1) if causal else range(len(terms[0]))
+        totals = [len(seen) * b + sum(t[k][j] for t in terms for k in seen) for j, b in enumerate(bias)]
+        found.append(labels[totals.index(max(totals))])
+    return found
 
 
 def slope(values: list[Any], row: list[float]) -> list[list[float]]:

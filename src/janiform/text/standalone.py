@@ -147,12 +147,13 @@ class _Writer:
             else:
                 rows = {identity(v): list(row) for v, row in zip(w.values, w.rows, strict=True)}
                 written = self.call("scored", x, self.constant(repr(rows)), repr([0] * len(n.labels)))
-            terms.append(
-                self.call("pooled", written, *["causal=True"] * self.causal) if n.pooled else written
-            )
+            terms.append(written)
         labels = [canonical(v) for v in n.labels]
         if not terms:
             return f"[{labels[n.bias.index(max(n.bias))]!r} for _ in tokens]"
+        if n.pooled:
+            last = ["causal=True"] * self.causal
+            return self.call("read_out_mean", repr(labels), repr(list(n.bias)), *terms, *last)
         return self.call("read_out", repr(labels), repr(list(n.bias)), *terms)
 
     def constant(self, written: str) -> str:

@@ -1,0 +1,51 @@
+"""Random drafts over small frames: what the laws of learned programs are tried on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from janiform.learn.draft import Copy, Draft, Frame, Number, Recode, Table, Tally, Unit
+from janiform.learn.grow import size_of
+
+
+def random_draft(
+    rng: np.random.Generator,
+    *,
+    tokens: int = 3,
+    length: int = 4,
+    labels: int = 3,
+    units: int = 5,
+    pooled: bool = False,
+) -> Draft:
+    """Draw units of every kind, and small whole weights."""
+    frame = Frame(tokens, length, labels, causal=bool(rng.random() < 0.5) and not pooled, pooled=pooled)
+    drawn: list[Unit] = []
+    sizes = [tokens, length]
+    for _ in range(units):
+        codes = [v for v, s in enumerate(sizes) if s]
+        numbers = [v for v, s in enumerate(sizes) if not s]
+        a, b, c = (codes[int(i)] for i in rng.integers(len(codes), size=3))
+        relation = rng.random((sizes[b], sizes[a])) < 0.5
+        mask = frame.masks()[int(rng.integers(len(frame.masks())))]
+        kinds: list[Unit] = [
+            Copy(a, b, c, relation, mask, int(rng.integers(sizes[c]))),
+            Tally(a, b, relation, mask),
+            Table(a, b, rng.integers(3, size=(sizes[a], sizes[b])), 3),
+            Recode(a, rng.integers(2, size=sizes[a]), 2),
+            Number(a, rng.integers(-2, 3, size=sizes[a]).astype(float)),
+        ]
+        if numbers:
+            kinds.append(Tally(a, b, relation, mask, numbers[int(rng.integers(len(numbers)))]))
+        drawn.append(kinds[int(rng.integers(len(kinds)))])
+        sizes.append(size_of(drawn[-1], sizes, frame))
+    weights = tuple(rng.integers(-3, 4, size=(max(s, 1), labels)).astype(float) for s in sizes)
+    return Draft(frame, tuple(drawn), weights, rng.integers(-3, 4, size=labels).astype(float))
+
+
+def all_inputs(frame: Frame) -> np.ndarray:
+    """Every input of the frame, once."""
+    rows = []
+    for n in range(1, frame.length + 1):
+        grid = np.indices((frame.tokens,) * n).reshape(n, -1).T
+        rows.append(np.pad(grid, ((0, 0), (0, frame.length - n)), constant_values=-1))
+    return np.concatenate(rows).astype(np.int16)
