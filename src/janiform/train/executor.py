@@ -13,15 +13,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from janiform.errors import InputError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 FORMS = """\
   serial                     in this process, one after another
@@ -108,6 +109,10 @@ def processes(workers: int) -> Iterator[Executor]:
     They hold the reading end of a pipe of which only this process holds the writing end: it closes when the block is
     left by an exception and when this process dies of whatever cause, and each worker ends itself at that moment.
     """
+    # Read here: commands that start no process would pay for it at every start.
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     spawn = get_context("spawn")
     lifeline, hold = spawn.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=begin, initargs=(lifeline,))

@@ -104,6 +104,7 @@ class Jobs(Executor):
                 settle(future, self._running.pop(future))
         for future, _ in self._waiting:
             future.cancel()
+            future.set_running_or_notify_cancel()  # wakes those who wait for it
         for future, job in self._running.items():
             job.cancel(check=False)
             future.set_exception(RuntimeError(f"job {job.job_id} was cancelled"))

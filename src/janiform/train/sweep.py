@@ -53,7 +53,7 @@ def sweep(
     ``JaniformError`` names those that failed; the next call tries them again. With ``progress``, a terminal shows a
     bar with the time left.
     """
-    ordered = [(name_of(s), json.loads(canonical(s))) for s in settings]
+    ordered = [(name_of(s), json.loads(json.dumps(s))) for s in settings]
     chosen = dict(ordered)
     shards = Shards(Path(folder).absolute())
     shards.runs.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def attempt(piece: Piece, settings: Settings, folder: str) -> Run:
         return kept
     start = time.perf_counter()
     try:
-        result = piece(json.loads(canonical(settings)))
+        result = piece(json.loads(json.dumps(settings)))
         if not isinstance(result, Mapping):
             raise TypeError(
                 f"a piece returns a dict, such as {{'accuracy': 0.9}}, and this one returned {result!r}"
