@@ -111,7 +111,7 @@ SCHEDULER = """
 import sys
 from distributed import LocalCluster
 if __name__ == "__main__":
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, processes=False, protocol="tcp") as c:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=':0', processes=False, protocol="tcp") as c:
         print(c.scheduler_address, flush=True)
         sys.stdin.read()
 """

@@ -156,7 +156,7 @@ def dask(place: Place, workers: int | None) -> Iterator[Executor]:
         client = (
             Client(place.rest, timeout=10)
             if place.rest
-            else Client(n_workers=workers or os.cpu_count(), threads_per_worker=1, dashboard_address=None)
+            else Client(n_workers=workers or os.cpu_count(), threads_per_worker=1, dashboard_address=":0")
         )
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {place.rest!r}: {error}") from error
