@@ -78,6 +78,8 @@ def sweep(
                     shards.write_table(in_order(done, chosen))
                     written = time.monotonic()
     finally:
+        # A worker may have kept a run of which an interrupt kept the news away.
+        done = shards.read_all() | done
         shards.write_table(in_order(done, chosen))
     if failed:
         raise JaniformError(complaint(failed, chosen, shards))
