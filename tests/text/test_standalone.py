@@ -74,6 +74,14 @@ def test_random_programs_stand_alone(causal):
         'out = aggregate(best(not select(indices, indices, ==), "closest"), tokens, 0);',
         "a, b = tokens % 2, round(tokens / 2);",
         "out = tokens;",
+        'out = readout(["p", 2, True], [0, 1, 0], tokens, {1: [0, 0, 2], True: [3, 0, 0]}, indices, [0, -1, 1]);',
+        'out = readout_mean(["p", "q"], [0, 1], tokens, {0: [4, 0], "a": [0, 3]}, tokens == 1, [2, 0]);',
+        'out = readout(["p", "q"], [0, 0], 0.1 + indices / 5, {0.3: [0, 1], 0.1: [-1, 0]});',
+        'out = readout(["p", "q"], [0, 0], 0.1 + indices / 5 + 0.7, {1: [0, 1]});',
+        'out = readout(["p", "q"], [0.3, 0.6], indices == 0, {True: [0.1, 0]}, indices < 1, {True: [0.2, 0]});',
+        'out = readout(["p", "q"], [0, 1]);',
+        'p = aggregate(select(indices, indices - 1, ==), tokens); out = readout(["p", 0], [0, 0], p, {undefined: [0, 1]});',
+        'p = aggregate(select(indices, indices - 1, ==), tokens); out = readout(["p", 0], [0, 0], p, [1, 2]);',
     ],
 )
 def test_odd_programs_stand_alone(text):

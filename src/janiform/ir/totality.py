@@ -1,13 +1,17 @@
-"""Which nodes and functions surely have a meaning on every input: what may be dropped without hiding a refusal."""
+"""What surely holds of a node on every input, by its form alone; where that is not plain, the answer is no.
+
+What surely has a meaning may be dropped without hiding a refusal; what is surely whole needs no tolerance.
+"""
 
 from __future__ import annotations
 
 import math
 
-from janiform.ir.functions import Apply, Fn, Lookup
+from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup
 from janiform.ir.nodes import (
     Aggregate,
     And,
+    Best,
     Const,
     Count,
     Indices,
@@ -18,6 +22,7 @@ from janiform.ir.nodes import (
     Readout,
     Scores,
     Select,
+    Sequence,
     Tokens,
     Value,
     walk,
@@ -27,6 +32,9 @@ TOTAL = frozenset({"==", "!=", "and", "or", "not", "if", "defined", "in", "bool"
 """Operations that have a meaning on all values."""
 
 BOOLEAN = frozenset({"==", "!=", "<", "<=", ">", ">=", "and", "or", "not", "defined", "in", "bool"})
+
+WHOLE = frozenset({"+", "-", "*", "//", "%", "neg", "abs", "min", "max", "if"})
+"""Operations that make no fraction of whole numbers."""
 
 
 def is_finite(v: Value) -> bool:
@@ -60,3 +68,33 @@ def surely_total(root: Node) -> bool:
         if not plain or isinstance(n, Const) and not is_finite(n.value):
             return False
     return True
+
+
+def surely_whole(n: Node) -> bool:
+    """Whether a node's numbers are whole, or tokens as they were given."""
+    match n:
+        case Tokens() | Indices() | Count():
+            return True
+        case Const(value=v):
+            return not isinstance(v, float)
+        case Readout(labels=labels):
+            return not any(isinstance(v, float) for v in labels)
+        case Map(fn=f, args=args):
+            return _whole_function(f, args)
+        case Aggregate(selector=s, values=v, default=d, reduce=reduce):
+            return (reduce != "mean" or isinstance(s, Best)) and surely_whole(v) and not isinstance(d, float)
+    return False
+
+
+def _whole_function(f: Fn, args: tuple[Sequence, ...]) -> bool:
+    match f:
+        case Arg(index=i):
+            return surely_whole(args[i])
+        case Lit(value=v):
+            return not isinstance(v, float)
+        case Lookup(rows=rows, default=d):
+            plain = not any(isinstance(v, float) for _, v in rows)
+            return plain and (d is None or _whole_function(d, args))
+        case Apply(op=op, args=parts):
+            return op in BOOLEAN or (op in WHOLE and all(_whole_function(p, args) for p in parts))
+    return False

@@ -175,7 +175,7 @@ def read_out(labels: list[Any], bias: list[float], *terms: list[list[float]]) ->
     """Return the label of the highest sum of scores at each position, the first of several."""
     found = []
     for rows in zip(*terms):
-        totals = [sum(column, b) for b, column in zip(bias, zip(*rows))]
+        totals = [sum(column) + b for b, column in zip(bias, zip(*rows))]
         found.append(labels[totals.index(max(totals))])
     return found
 

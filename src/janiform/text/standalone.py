@@ -17,8 +17,9 @@ from functools import cache
 from janiform.ir import nodes, operations
 from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup
 from janiform.ir.nodes import Node, Value
-from janiform.ir.operations import OPERATIONS, canonical, identity
+from janiform.ir.operations import OPERATIONS, canonical, identity, is_number
 from janiform.ir.program import Program
+from janiform.ir.totality import surely_whole
 from janiform.text import runtime
 
 WORDS = {
@@ -141,13 +142,11 @@ class _Writer:
 
     def readout(self, n: nodes.Readout, inputs: list[str]) -> str:
         terms = []
-        for x, w in zip(inputs, n.weights, strict=True):
+        for a, x, w in zip(n.args, inputs, n.weights, strict=True):
             if isinstance(w, nodes.Slope):
-                written = self.call("slope", x, repr(list(w.row)))
+                terms.append(self.call("slope", x, repr(list(w.row))))
             else:
-                rows = {identity(v): list(row) for v, row in zip(w.values, w.rows, strict=True)}
-                written = self.call("scored", x, self.constant(repr(rows)), repr([0] * len(n.labels)))
-            terms.append(written)
+                terms.append(self.scores(a, x, w, [0] * len(n.labels)))
         labels = [canonical(v) for v in n.labels]
         if not terms:
             return f"[{labels[n.bias.index(max(n.bias))]!r} for _ in tokens]"
@@ -155,6 +154,15 @@ class _Writer:
             last = ["causal=True"] * self.causal
             return self.call("read_out_mean", repr(labels), repr(list(n.bias)), *terms, *last)
         return self.call("read_out", repr(labels), repr(list(n.bias)), *terms)
+
+    def scores(self, a: nodes.Sequence, x: str, w: nodes.Scores, nothing: list[int]) -> str:
+        """A term by its values; computed numbers find theirs up to the tolerance, as in other tables."""
+        rows = {identity(v): list(row) for v, row in zip(w.values, w.rows, strict=True)}
+        numbers = [v for v in w.values if is_number(v)]
+        if not numbers or (surely_whole(a) and not any(isinstance(v, float) for v in numbers)):
+            return self.call("scored", x, self.constant(repr(rows)), repr(nothing))
+        table = self.constant(repr({(k,): row for k, row in ({None: nothing} | rows).items()}))
+        return f"[{self.call('look_up', table, '(v,)', f'lambda: {nothing}')} for v in {x}]"
 
     def constant(self, written: str) -> str:
         """The name of a table that stands above the function."""
