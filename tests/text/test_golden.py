@@ -86,4 +86,6 @@ def test_every_form():
         "chosen": [1, 2, 1, 3],
         "total": [3 + 1 + 3 + 0 + 0, 0 + 1 + 3 + 1 + 0.3, 0 + 1 + 3 + 2 + 0.7, 0 + 1 + 3 + 2 + 1],
         "smallest": [1, 3, 3, 0],
+        "label": [None, "one", "one", "one"],
+        "kind": ["x"] * 4,
     }
