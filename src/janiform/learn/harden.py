@@ -80,9 +80,23 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
             listed = [c for c in range(len(w)) if w[c].any()]
             rows = tuple(tuple(_plain(s) for s in w[c]) for c in listed)
             weights.append(Scores(tuple(domain[c] for c in listed), rows) if domain else Slope(rows[0]))
-    bias = tuple(_plain(b) for b in draft.bias)
-    out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)
+    used = [v for v, w in enumerate(draft.weights) if w.any()]
+    if len(used) == 1 and values[used[0]] and not draft.frame.pooled:
+        said = [labels[c] for c in (draft.weights[used[0]] + draft.bias).argmax(1)]
+        out = chosen_by(nodes[used[0]], values[used[0]], said)
+    else:
+        bias = tuple(_plain(b) for b in draft.bias)
+        out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)
     return Program({name: out}, {n: s for n, s in names.items() if n is not out})
+
+
+def chosen_by(node: Variable, domain: Sequence[Value], said: Sequence[Value]) -> Variable:
+    """The output that one variable alone decides: it, its name, or a table of it."""
+    if tuple(said) == tuple(domain):
+        return node
+    if [str(v) for v in domain] == list(said):
+        return Map(Apply("str", (KEY,)), (node,))
+    return Map(shortest([((v,), label) for v, label in zip(domain, said, strict=True)], 1), (node,))
 
 
 def selector(u: Copy | Tally, nodes: list[Variable], values: list[tuple[Value, ...]]) -> Selector:

@@ -7,10 +7,7 @@ The operations and the runtime that a program uses are copied out of the modules
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
-import keyword
-import re
 from collections.abc import Iterable
 from functools import cache
 
@@ -19,8 +16,11 @@ from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup
 from janiform.ir.nodes import Node, Value
 from janiform.ir.operations import OPERATIONS, canonical, identity, is_number
 from janiform.ir.program import Program
+from janiform.ir.semantics import Signature
 from janiform.ir.totality import surely_whole
 from janiform.text import runtime
+from janiform.text.names import Names
+from janiform.text.plain import to_plain
 
 WORDS = {
     "+": "add",
@@ -43,10 +43,13 @@ WORDS = {
 LAZY = {"and": "every", "or": "some"}
 
 
-def to_python(program: Program, name: str = "", *, causal: bool = False) -> str:
+def to_python(
+    program: Program, name: str = "", *, causal: bool = False, signature: Signature | None = None
+) -> str:
     """Write a program as Python source with one function, from a list of tokens to the list of values.
 
     ``name`` is the function's, by default that of the only output. A program of several outputs returns a dict.
+    For inputs of a known ``signature`` the text is plain Python where all values are words and whole numbers.
 
     >>> from janiform.text.rasp import parse
     >>> source = to_python(parse("reverse = aggregate(select(indices, length - indices - 1, ==), tokens);"))
@@ -63,7 +66,8 @@ def to_python(program: Program, name: str = "", *, causal: bool = False) -> str:
         output = aggregate(s2, tokens)
         return output
     """
-    return _Writer(program, causal).text(name)
+    plain = to_plain(program, signature, name) if signature is not None else None
+    return plain or _Writer(program, signature.causal if signature is not None else causal).text(name)
 
 
 class _Writer:
@@ -74,7 +78,7 @@ class _Writer:
         self.names: dict[Node, str] = {nodes.Tokens(): "tokens"}
         self.called: dict[str, None] = {"canonical": None}
         self.tables: dict[str, str] = {}
-        self.taken = {*keyword.kwlist, *dir(builtins), *_definitions(), "tokens", "math"}
+        self.fresh = Names([*_definitions(), "tokens", "math"]).fresh
 
     def text(self, name: str) -> str:
         outputs = self.program.outputs
@@ -94,17 +98,6 @@ class _Writer:
         return (
             _copied(self.called) + tables + f"\n\ndef {function}(tokens):\n    " + "\n    ".join(body) + "\n"
         )
-
-    def fresh(self, wanted: str) -> str:
-        """A name like ``wanted`` that nothing has yet."""
-        plain = re.sub(r"[^A-Za-z0-9_]+", "_", wanted).strip("_") or "x"
-        stem = f"_{plain}" if plain[0].isdigit() else plain
-        name, i = stem, 1
-        while name in self.taken:
-            i += 1
-            name = f"{stem}{i}"
-        self.taken.add(name)
-        return name
 
     def call(self, word: str, *args: str) -> str:
         self.called[word] = None

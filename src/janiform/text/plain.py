@@ -1,0 +1,287 @@
+"""A program over known tokens as plain Python: comprehensions and tables, in Python's own operators.
+
+What makes the general text long is that a value could be undefined, a float or a boolean. Where domain inference shows that
+all values of all variables are words and whole numbers, and that no function can fail, plain operators compute the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+
+from janiform.errors import CompileError
+from janiform.ir import nodes
+from janiform.ir.domains import Facts, infer
+from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup
+from janiform.ir.nodes import Node, Value
+from janiform.ir.program import Program
+from janiform.ir.semantics import Signature
+from janiform.ir.values import MAX_CELLS
+from janiform.text.names import Names
+from janiform.text.tables import Domain, Read, looked_up
+
+WIDTH = 100
+INFIX = {"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "//", "%"}
+BOOLEAN = {"==", "!=", "<", "<=", ">", ">=", "in", "and", "or", "not"}
+CALLED = {"min", "max", "abs", "str"}
+LARGEST = 2**53
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+STRING = re.compile(QUOTED)
+BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
+PIECES = re.compile(rf"""(?:{QUOTED}|[^'",])*,\s*|(?:{QUOTED}|[^'",])+""")
+WINNER = '''
+def winner(labels, *scores):
+    """Return the label of the highest sum of scores, the first of several."""
+    totals = [sum(column) for column in zip(*scores)]
+    return labels[totals.index(max(totals))]
+'''
+
+Rows = dict[tuple[Value, ...], str]
+
+
+class Beyond(Exception):
+    """Says within this module that a program needs the general text."""
+
+
+def to_plain(program: Program, signature: Signature, name: str = "") -> str | None:
+    """Write a program as one plain function of tokens of ``signature``, or return None where that is not surely right.
+
+    >>> from janiform.text.rasp import parse
+    >>> print(to_plain(parse("hist = selector_width(select(tokens, tokens, ==));"), Signature("ab", 4)), end="")
+    def hist(tokens):
+        span = range(len(tokens))
+        return [sum(tokens[j] == tokens[i] for j in span) for i in span]
+    """
+    try:
+        facts = infer(program, signature)
+        failing = any(not isinstance(n, nodes.Readout) for n in facts.suspects)
+        return None if failing else _Writer(program, facts).text(name)
+    except (Beyond, CompileError):
+        return None
+
+
+def is_plain(v: Value) -> bool:
+    """Whether a value is a word or a whole number."""
+    return isinstance(v, str) or (isinstance(v, int) and not isinstance(v, bool) and abs(v) < LARGEST)
+
+
+class _Writer:
+    """Gives each variable a name and a statement; ``i`` is the position of the query, ``j`` that of the key."""
+
+    def __init__(self, program: Program, facts: Facts) -> None:
+        self.program, self.facts, self.causal = program, facts, facts.signature.causal
+        self.fresh = Names(["tokens", "span", "near", "i", "j", "winner"]).fresh
+        self.names: dict[Node, str] = {}
+        self.tables: dict[str, str] = {}
+        self.keys = "span[: i + 1]" if self.causal else "span"
+        readers = [r for n in program.nodes() for r in n.inputs]
+        self.shared = {n for n in readers if isinstance(n, nodes.Selector) and readers.count(n) > 1}
+
+    def text(self, name: str) -> str:
+        outputs = self.program.outputs
+        function = self.fresh(name or (next(iter(outputs)) if len(outputs) == 1 else "program"))
+        body: list[str] = []
+        for n in self.program.nodes():
+            if isinstance(n, nodes.Sequence):
+                self.check(n)
+            if isinstance(n, nodes.Selector):
+                if n in self.shared and not isinstance(n, nodes.Best):
+                    self.state(n, "chosen", f"[{self.condition(n)} for j in {self.keys}]", body)
+            elif n not in outputs.values() and not isinstance(n, nodes.Tokens | nodes.Indices | nodes.Const):
+                self.state(n, "x", self.value(n), body)
+        written = {key: _loop(self.output(n)) for key, n in outputs.items()}
+        pairs = ", ".join(f"{key!r}: {value}" for key, value in written.items())
+        body.append("return " + (written.popitem()[1] if len(outputs) == 1 else f"{{{pairs}}}"))
+        if any("near[" in line for line in body):
+            order = "span[i::-1]" if self.causal else "sorted(span, key=lambda j: abs(j - i))"
+            body.insert(0, f"near = {_loop(order)}")
+        body.insert(0, "span = range(len(tokens))")
+        tables = "\n".join(_wrapped(f"{name} = {table}", 0) for table, name in self.tables.items())
+        head = WINNER.strip() * any("winner(" in line for line in body)
+        main = f"def {function}(tokens):\n    " + "\n    ".join(_wrapped(line, 4) for line in body) + "\n"
+        return "\n\n\n".join(part for part in (tables, head, main) if part)
+
+    def state(self, n: Node, wanted: str, value: str, body: list[str]) -> None:
+        self.names[n] = self.fresh(self.program.names.get(n) or wanted)
+        body.append(f"{self.names[n]} = {_loop(value)}")
+
+    def check(self, n: nodes.Sequence) -> None:
+        """Refuse a variable that could hold anything but words and whole numbers."""
+        values = self.facts.domains[n].values
+        if values is None or not all(map(is_plain, values)):
+            raise Beyond
+
+    def domain(self, n: nodes.Sequence) -> Domain:
+        return self.facts.domains[n].values or ()
+
+    def at(self, n: Node, position: str) -> str:
+        """The value of a variable at a position."""
+        match n:
+            case nodes.Tokens():
+                return f"tokens[{position}]"
+            case nodes.Indices():
+                return position
+            case nodes.Const(value=v):
+                return repr(v)
+        return f"{self.names[n]}[{position}]"
+
+    def output(self, n: nodes.Sequence) -> str:
+        known = n in self.names or isinstance(n, nodes.Tokens | nodes.Indices | nodes.Const)
+        return self.at(n, "i") if known else self.value(n)
+
+    # --- variables --------------------------------------------------------------------------------------------------------
+
+    def value(self, n: Node) -> str:
+        """The expression of a variable at position ``i``."""
+        match n:
+            case nodes.Map(fn=fn, args=args):
+                return self.function(fn, [(self.at(a, "i"), self.domain(a)) for a in args])
+            case nodes.Count(selector=s):
+                condition = self.condition(s)
+                return f"sum({'1' if condition == 'True' else condition} for j in {self.keys})"
+            case nodes.Aggregate():
+                return self.aggregate(n)
+            case nodes.Readout():
+                return self.readout(n)
+        raise Beyond
+
+    def aggregate(self, n: nodes.Aggregate) -> str:
+        best, keys = n.selector, self.keys
+        s = best.selector if isinstance(best, nodes.Best) else best
+        if isinstance(best, nodes.Best):
+            orders = {"leftmost": keys, "rightmost": f"reversed({keys})", "closest": "near[i]"}
+            if best.rule not in orders:
+                raise Beyond
+            keys = orders[best.rule]
+        condition = self.condition(s)
+        found = f"{self.at(n.values, 'j')} for j in {keys}" + f" if {condition}" * (condition != "True")
+        empty = not self.facts.nonempty[best]
+        single = self.facts.at_most_one[best]
+        match n.reduce:
+            case "mean" if single or all(isinstance(v, str) for v in self.domain(n.values)):
+                return f"next(({found}), {n.default!r})" if empty else f"next({found})"
+            case "sum" if not empty or n.default == 0:
+                return f"sum({found})"
+            case "min" | "max" if single or len(set(map(type, self.domain(n.values)))) == 1:
+                return f"{n.reduce}(({found}), default={n.default!r})" if empty else f"{n.reduce}({found})"
+        raise Beyond
+
+    def readout(self, n: nodes.Readout) -> str:
+        parts = [r for w in n.weights for r in (w.rows if isinstance(w, nodes.Scores) else (w.row,))]
+        whole = all(isinstance(x, int) and is_plain(x) for row in (n.bias, *parts) for x in row)
+        if n.pooled or not n.args or not whole:
+            raise Beyond
+        nothing = repr([0] * len(n.bias))
+        nothing = self.table("NONE", nothing) if self.silent(n) else nothing
+        scores = [self.table("BIAS", repr(list(n.bias)))] if any(n.bias) else []
+        for a, w in zip(n.args, n.weights, strict=True):
+            at = self.at(a, "i")
+            if isinstance(w, nodes.Slope):
+                if not all(isinstance(v, int) for v in self.domain(a)):
+                    raise Beyond
+                scores.append(f"[{at} * s for s in {list(w.row)}]")
+            else:
+                rows: Rows = {
+                    (v,): repr(list(r)) for v, r in zip(w.values, w.rows, strict=True) if is_plain(v)
+                }
+                scores.append(self.looked_up([(at, self.domain(a))], rows, nothing))
+        labels = self.table("LABELS", repr(list(n.labels)))
+        return f"winner({', '.join([labels, *scores])})"
+
+    def silent(self, n: nodes.Readout) -> bool:
+        """Whether some value that can occur gives no scores."""
+        scores = [(set(self.domain(a)), w) for a, w in zip(n.args, n.weights, strict=True)]
+        return any(isinstance(w, nodes.Scores) and not domain <= set(w.values) for domain, w in scores)
+
+    # --- selectors --------------------------------------------------------------------------------------------------------
+
+    def condition(self, s: Node) -> str:
+        """Whether query ``i`` selects key ``j``."""
+        if s in self.names:
+            return f"{self.names[s]}[i][j]"
+        match s:
+            case nodes.Select(pred=pred, keys=k, queries=q):
+                read = [(self.at(k, "j"), self.domain(k)), (self.at(q, "i"), self.domain(q))]
+                return self.function(pred, read)
+            case nodes.And(left=a, right=b):
+                return f"{_joined(self.condition(a))} and {_joined(self.condition(b))}"
+            case nodes.Or(left=a, right=b):
+                return f"{_joined(self.condition(a))} or {_joined(self.condition(b))}"
+            case nodes.Not(selector=a):
+                return f"not {_joined(self.condition(a))}"
+        raise Beyond
+
+    # --- functions --------------------------------------------------------------------------------------------------------
+
+    def function(self, f: Fn, args: Sequence[Read]) -> str:
+        """A function of arguments, as an expression."""
+        match f:
+            case Arg(index=i):
+                return args[i][0]
+            case Lit(value=v) if is_plain(v) or isinstance(v, bool):
+                return repr(v)
+            case Lookup(args=parts, default=Lit(value=v)) if all(isinstance(p, Arg) for p in parts):
+                read = [args[p.index] for p in parts if isinstance(p, Arg)]
+                rows = {k: repr(v) for k, v in f.rows if all(map(is_plain, k))}
+                if not all(is_plain(v) or isinstance(v, bool) for v in (v, *(v for _, v in f.rows))):
+                    raise Beyond
+                return self.looked_up(read, rows, repr(v))
+            case Apply(op="if", args=(test, yes, no)):
+                branches = [_joined(self.function(p, args)) for p in (yes, test, no)]
+                return "{} if {} else {}".format(*branches)
+            case Apply(op="and" | "or" as op, args=parts) if all(map(_is_boolean, parts)):
+                return f" {op} ".join(_joined(self.function(p, args)) for p in parts)
+            case Apply(op="not", args=(part,)):
+                return f"not {_joined(self.function(part, args))}"
+            case Apply(op="neg", args=(part,)):
+                return f"-{_joined(self.function(part, args))}"
+            case Apply(op="in", args=(part, *others)):
+                several = ", ".join(self.function(p, args) for p in others)
+                return f"{_joined(self.function(part, args))} in ({several},)"
+            case Apply(op=op, args=(a, b)) if op in INFIX:
+                return f"{_joined(self.function(a, args))} {op} {_joined(self.function(b, args))}"
+            case Apply(op=op, args=parts) if op in CALLED and len(parts) > (op in ("min", "max")):
+                return f"{op}({', '.join(self.function(p, args) for p in parts)})"
+        raise Beyond
+
+    def looked_up(self, read: Sequence[Read], rows: Rows, default: str) -> str:
+        """A table that is written for the values that can occur alone."""
+        size = math.prod(len(domain) for _, domain in read)
+        if size > MAX_CELLS:
+            raise Beyond
+        cells = {k: rows.get(k, default) for k in itertools.product(*(domain for _, domain in read))}
+        written = looked_up(read, cells, default, lambda table: self.table("TABLE", table))
+        if written is None:
+            raise Beyond
+        return written
+
+    def table(self, stem: str, written: str) -> str:
+        """The name of a table that stands above the function."""
+        if written not in self.tables:
+            self.tables[written] = self.fresh(stem)
+        return self.tables[written]
+
+
+def _is_boolean(f: Fn) -> bool:
+    return isinstance(f, Apply) and f.op in BOOLEAN
+
+
+def _joined(part: str) -> str:
+    """A part of an expression, in parentheses where it has operators of its own."""
+    return f"({part})" if " " in BRACKETS.sub("", STRING.sub("", part)) else part
+
+
+def _loop(value: str) -> str:
+    return f"[{value} for i in span]"
+
+
+def _wrapped(line: str, indent: int) -> str:
+    """Break a long line after commas."""
+    lines, start = [""], " " * indent
+    for piece in PIECES.findall(line):
+        if len(start) + len(lines[-1]) + len(piece.rstrip()) > WIDTH and lines[-1].strip():
+            lines.append("    ")
+        lines[-1] += piece if lines[-1].strip() else piece.lstrip()
+    return f"\n{start}".join(line.rstrip() for line in lines)

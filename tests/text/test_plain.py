@@ -1,0 +1,91 @@
+"""Laws of plain Python: for known tokens it says what the interpreter says, in fewer lines than the general text."""
+
+import numpy as np
+import pytest
+
+from janiform import programs
+from janiform.ir.evaluate import evaluate
+from janiform.ir.sample import sample_program
+from janiform.ir.semantics import Signature
+from janiform.text.plain import to_plain
+from janiform.text.rasp import parse
+from janiform.text.standalone import to_python
+
+
+def agree(program, signature, rng, count=12):
+    """Whether the plain text exists; where it does, it must give the same."""
+    source = to_plain(program, signature, "run")
+    if source is None:
+        return False
+    scope = {}
+    exec(compile(source, "run", "exec"), scope)
+    lengths = rng.integers(1, signature.max_len + 1, count)
+    inputs = [[signature.vocab[c] for c in rng.integers(0, len(signature.vocab), n)] for n in lengths]
+    expected = evaluate(program, inputs, signature=signature)
+    for i, tokens in enumerate(inputs):
+        found = scope["run"](tokens)
+        found = found if isinstance(found, dict) else {next(iter(expected)): found}
+        for name, values in expected.items():
+            assert found[name] == values[i], (source, tokens, found[name], values[i])
+            assert list(map(type, found[name])) == list(map(type, values[i])), source
+    assert len(source) < len(to_python(program, "run", causal=signature.causal))
+    return True
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("vocab", ["abc", (0, 1, 2), ("a", "it's", '", ('), (1, "1")])
+def test_random_programs_are_the_same_in_plain_python(vocab, causal):
+    """Random programs agree wherever the plain text exists, and often it does."""
+    rng = np.random.default_rng(0)
+    signature = Signature(vocab, 5, causal)
+    plain = sum(agree(sample_program(rng, signature, 6), signature, rng) for _ in range(60))
+    assert plain >= 3
+
+
+def test_the_library_is_the_same_in_plain_python():
+    """Library programs agree, and a good part of them has a plain text."""
+    rng = np.random.default_rng(0)
+    found = [
+        agree(programs.load(name), Signature(entry.vocab, min(entry.max_len, 6), entry.causal), rng, 6)
+        for name in programs.names()
+        for entry in [programs.entry(name)]
+        if len(entry.vocab) <= 12
+    ]
+    assert sum(found) > len(found) / 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = selector_width(select(tokens, tokens, ==) and select(indices, indices, <)); a = {0: 2, 3: 1}[a else 0];",
+        'out = aggregate(best(select(tokens, tokens, ==), "closest"), indices, 7);',
+        'out = aggregate(best(select(tokens, tokens, !=), "rightmost"), tokens, "c");',
+        'out = aggregate(best(not select(indices, indices, >=), "leftmost"), tokens, "c");',
+        'out = {"a": "it\'s, ", "b": "-"}[tokens else "?"];',
+        'out = selector_width(select(tokens, tokens, {("a", "b"): True, ("b", "c"): True}[key, query else False]));',
+        'out = selector_width(select(tokens, indices, {("a", 1): True, ("b", 1): True}[key, query else False]));',
+        'out = readout(["x", "y"], [1, 0], tokens, {"a": [0, 2], "b": [-1, 0]}, indices, [0, 1]);',
+        "p, q = indices * 2 - (3 - indices), tokens;",
+    ],
+)
+def test_forms_are_the_same_in_plain_python(text):
+    """Tables, orders of keys, relations and readouts agree in either direction."""
+    for causal in (False, True):
+        assert agree(parse(text), Signature("abc", 5, causal), np.random.default_rng(1))
+
+
+def test_what_could_fail_or_be_undefined_keeps_the_general_text():
+    """A fraction, an undefined value or a failing operation has no plain text."""
+    for text in (
+        "out = indices / 2;",
+        "out = aggregate(select(indices, indices, <), tokens);",
+        "out = tokens + 1;",
+    ):
+        assert to_plain(parse(text), Signature("ab", 3)) is None
+
+
+def test_long_tables_are_broken_into_lines():
+    """No line is longer than 100 columns."""
+    rows = ", ".join(f'("{a}", {i}): {i % 7}' for a in "abcdef" for i in range(30))
+    source = to_plain(parse(f"out = {{{rows}}}[tokens, indices else 0];"), Signature("abcdef", 30))
+    assert max(map(len, source.splitlines())) <= 100
