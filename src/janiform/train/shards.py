@@ -4,22 +4,20 @@
     runs/<key>.error.txt   the traceback of a run that raised
     table.tsv              a line for each shard
 
-A file is written beside its place and moved there whole, so whatever stands under one of these names is complete,
-and two processes that write the same shard do each other no harm.
+Whatever stands under one of these names is complete, and two processes may write the same shard.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from janiform.errors import FileError, InputError
+from janiform.train.files import write_whole
 
 Settings = dict[str, Any]
 Run = dict[str, Any]
@@ -45,20 +43,6 @@ def name_of(settings: Mapping[str, Any]) -> str:
     True
     """
     return hashlib.sha256(canonical(settings).encode()).hexdigest()[:16]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` at one stroke: a reader finds all of it or what was there before."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any
 
 from janiform.errors import InputError, JaniformError
 from janiform.train.executor import open_executor
+from janiform.train.files import plain
 from janiform.train.progress import progress as bar
 from janiform.train.shards import Run, Settings, Shards, canonical, name_of
 
@@ -129,13 +130,6 @@ def attempt(piece: Piece, settings: Settings, folder: str) -> Run:
     if shards.runs.is_dir():
         shards.keep(key, run)
     return run
-
-
-def plain(value: Any) -> Any:
-    """Turn a number of NumPy or torch into one of Python."""
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"JSON cannot hold {value!r}, a {type(value).__name__}")
 
 
 def outcome(future: Future[Run], settings: Settings) -> Run:
