@@ -33,21 +33,28 @@ def save_state(folder: str | Path, tensors: Mapping[str, Tensor], facts: Mapping
     One process at a time saves into a folder. What an optimizer and a generator need is theirs to give as tensors and
     facts: ``torch.get_rng_state()`` is a tensor too.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    packed = {name: pack(name, tensor) for name, tensor in tensors.items()}
     try:
-        # Copies, since safetensors refuses tensors that share memory, as tied weights do.
-        content = save(
-            {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()},
-            {KIND: json.dumps(facts, default=plain)},
-        )
-    except Exception as error:
+        content = save(packed, {KIND: json.dumps(facts, default=plain)})
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"this state cannot be kept as safetensors and JSON: {error}") from error
     for left in folder.glob(f"{NAME}.*.part"):
         left.unlink(missing_ok=True)
     write_whole(folder / NAME, content)
+
+
+def pack(name: str, tensor: Tensor) -> Tensor:
+    """Copy a tensor for the file, since safetensors refuses tensors that share memory, as tied weights do."""
+    try:
+        return tensor.detach().cpu().clone().contiguous()
+    except (AttributeError, RuntimeError) as error:
+        what = f"{name!r}, a {type(tensor).__name__}, cannot be kept in a state ({error})"
+        raise InputError(f"{what}; a dense tensor would do, and numbers and text are facts") from error
 
 
 def load_state(folder: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
