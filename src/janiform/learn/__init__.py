@@ -9,5 +9,6 @@
 from janiform.learn.climb import Climbing
 from janiform.learn.equality import Equality
 from janiform.learn.learning import Learned, Learning, learn, resume
+from janiform.learn.many import learn_many
 
-__all__ = ["Climbing", "Equality", "Learned", "Learning", "learn", "resume"]
+__all__ = ["Climbing", "Equality", "Learned", "Learning", "learn", "learn_many", "resume"]

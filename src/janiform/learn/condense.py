@@ -7,7 +7,7 @@ on the inputs given, which are the whole domain where that can be listed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +23,7 @@ SAMPLE = 3_000
 SCALES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 1024, 4096, 65536)
 
 
-def condense(draft: Draft, data: Examples, *, seed: int = 0) -> Draft:
+def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Iterable[Pass] | None = None) -> Draft:
     """Return a shorter draft with whole weights that says the same on ``data``, wherever a label is asked.
 
     >>> from janiform.learn.climb import empty
@@ -39,7 +39,7 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0) -> Draft:
     rows = rng.choice(len(data), min(SAMPLE, len(data)), replace=False)
     while True:
         trial = Trial(draft, data.x[rows], wanted[rows])
-        for condensing in PASSES:
+        for condensing in PASSES if passes is None else passes:
             condensing(trial)
         wrong = np.flatnonzero(((_said(trial.draft, data.x) != wanted) & asked).reshape(len(data), -1).any(1))
         if not len(wrong):
@@ -49,6 +49,9 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0) -> Draft:
 
 def _said(draft: Draft, x: np.ndarray) -> np.ndarray:
     return np.concatenate([predicted(draft, part) for part in np.array_split(x, max(1, len(x) // 4000))])
+
+
+Pass = Callable[["Trial"], None]
 
 
 class Trial:

@@ -52,9 +52,11 @@ def equality(
     inputs = data.decode(x)
     name = next(iter(program.outputs))
     meant = evaluate(program, inputs, signature=data.signature)[name]
-    said = predicted(draft, x)
+    said = np.concatenate([predicted(draft, part) for part in np.array_split(x, 1 + len(x) // 2000)])
+    if data.pooled:  # one label an input, which the program gives at every position
+        said, asked = np.repeat(said[:, None], x.shape[1], 1), np.repeat(asked[:, None], x.shape[1], 1)
     names: dict[str, Any] = {}
-    exec(compile(to_python(program, "learned", causal=data.signature.causal), "<learned>", "exec"), names)
+    exec(compile(to_python(program, "learned", signature=data.signature), "<learned>", "exec"), names)
     begun = time.process_time()
     printed = [names["learned"](tokens) for tokens in inputs]
     milliseconds = (time.process_time() - begun) / max(1, len(inputs)) * 1e3

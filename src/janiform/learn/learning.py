@@ -18,16 +18,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from janiform.errors import FileError
+from janiform.errors import FileError, InputError
 from janiform.ir.program import Program
 from janiform.learn.climb import Climbing, Rung, empty, race, score, wrong_rows
-from janiform.learn.condense import condense
+from janiform.learn.condense import condense, round_weights
 from janiform.learn.draft import Draft, Frame
 from janiform.learn.equality import Equality, equality
 from janiform.learn.harden import harden
 from janiform.learn.keep import load_draft, save_draft
-from janiform.tasks import NAMES, Exercise, algorithmic, read_pairs
+from janiform.learn.vectors import read_vectors
+from janiform.learn.words import words
+from janiform.tasks import NAMES, Exercise, algorithmic, read_classes, read_ner, read_pairs
 from janiform.tasks.examples import Data, Examples
+from janiform.tasks.exercise import START
 from janiform.text.standalone import to_python
 
 Tell = Callable[[str, int, int], None]
@@ -51,6 +54,7 @@ class Learning:
     vocab_size: int | None = None
     max_len: int | None = None
     format: str = "auto"
+    vectors: str | None = None
     causal: bool = False
     seed: int = 0
     examples: int = 20_000
@@ -74,7 +78,19 @@ class Learning:
         """The examples to learn from."""
         if exercise is not None:
             return exercise.data(self.seed, self.examples, self.distinct)
-        return read_pairs(self.source[0], causal=self.causal, seed=self.seed)
+        match self.format if self.format != "auto" else sniffed(self.source[0]):
+            case "pairs":
+                return read_pairs(*self.source, causal=self.causal, seed=self.seed)
+            case "ner" if len(self.source) == 3:
+                return read_ner(*self.source)
+            case "classes" if len(self.source) <= 3:
+                train, *rest = self.source
+                held = rest[0] if len(rest) == 2 else None
+                return read_classes(train, rest[-1] if rest else None, held, seed=self.seed)
+        raise InputError(
+            f"{len(self.source)} files do not say what to learn: pairs need one, tagged words three (training, "
+            "validation, test), classes one to three (training, validation, test; or training, test)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,7 @@ class Learned:
             "equal": self.equality.equal,
             "compared": self.equality.compared,
             "exhaustive": self.equality.exhaustive,
+            "compiled": self.equality.refused is None,
             "cpu_seconds": round(self.seconds, 2),
             "cpu_seconds_after": round(self.seconds_after, 2),
         }
@@ -144,11 +161,20 @@ def learn(
         if tell:
             tell(f"round {done}: {rung.token_accuracy:.2%} of tokens", done, settings.climbing.rounds)
 
-    draft = climbed(settings, data, exercise, test, start, keep)
+    texts = exercise is None and START in data.signature.vocab
+    if texts:
+        vectors = (
+            read_vectors(settings.vectors, data.signature.vocab, seed=settings.seed)
+            if settings.vectors
+            else None
+        )
+        draft = words(data, seed=settings.seed, vectors=vectors)
+    else:
+        draft = climbed(settings, data, exercise, test, start, keep)
     seconds = time.process_time() - begun
     if tell:
         tell("condensing", 0, 1)
-    draft = condense(draft, test, seed=settings.seed)
+    draft = condense(draft, test, seed=settings.seed, passes=(round_weights,) if texts else None)
     program = harden(draft, data.signature, data.labels, settings.name)
     token, sequence = score(draft, test)
     if tell:
@@ -158,7 +184,7 @@ def learn(
         data,
         draft,
         program,
-        to_python(program, causal=data.signature.causal),
+        to_python(program, signature=data.signature),
         token,
         sequence,
         measured,
@@ -207,6 +233,19 @@ def climbed(
         starts, seed, climbing = [best.draft], seed + 1, replace(climbing, climbs=1)
 
 
+def sniffed(path: str) -> str:
+    """What a file holds, by its name and first line: pairs, tagged words, or texts with classes."""
+    if path.endswith(".jsonl"):
+        return "pairs"
+    try:
+        with open(path, encoding="latin-1") as file:
+            columns = next((line.split() for line in file if line.strip()), [])
+    except OSError as e:
+        raise FileError(f"{path} cannot be read: {e}") from None
+    tagged = len(columns) in (2, 4) and re.fullmatch(r"O|[BI]-\S+", columns[-1])
+    return "ner" if tagged else "classes"
+
+
 def beyond(exercise: Exercise | None, data: Data, seed: int) -> tuple[Examples, str]:
     """The inputs that accuracy is measured on: the whole domain where it can be listed, else fresh ones, else the test set."""
     if exercise is None:
@@ -253,13 +292,17 @@ def resume(out: Path, *, tell: Tell | None = None) -> Learned:
     """Go on with the run in a folder from its last round; a run that had ended is only finished again."""
     try:
         config = json.loads((out / "config.json").read_text())
-        climbing = config.pop("climbing")
-        climbing["halving"] = tuple(climbing["halving"])
-        config["source"] = tuple(config["source"])
-        settings = Learning(**config, climbing=Climbing(**climbing))
+        settings = read_settings(config)
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise FileError(f"{out} is no folder of a run of 'learn': {e}") from None
     return learn(settings, start=load_draft(out / "draft.npz"), out=out, tell=tell)
+
+
+def read_settings(config: dict[str, Any]) -> Learning:
+    """Read settings from plain data, as ``config.json`` holds them."""
+    climbing = {**config["climbing"], "halving": tuple(config["climbing"]["halving"])}
+    plain = {**config, "source": tuple(config["source"]), "climbing": Climbing(**climbing)}
+    return Learning(**plain)
 
 
 def _write(path: Path, text: str) -> None:
