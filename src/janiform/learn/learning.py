@@ -7,7 +7,6 @@ the relaxed model as one way to begin.
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from janiform.tasks import NAMES, Exercise, algorithmic, read_classes, read_ner,
 from janiform.tasks.examples import Data, Examples
 from janiform.tasks.exercise import START
 from janiform.text.standalone import to_python
+from janiform.train.files import write_whole
 
 Tell = Callable[[str, int, int], None]
 """Is told what goes on, and how much of how much is done."""
@@ -264,7 +264,7 @@ def noted(out: Path, settings: Learning, rung: Rung, best: Draft) -> None:
     out.mkdir(parents=True, exist_ok=True)
     config = out / "config.json"
     if not config.exists():
-        _write(config, json.dumps(asdict(settings), indent=2) + "\n")
+        write_whole(config, json.dumps(asdict(settings), indent=2) + "\n")
     save_draft(best, out / "draft.npz")
     line = {
         "round": rung.round,
@@ -281,11 +281,11 @@ def write(learned: Learned, out: Path) -> None:
     """Write the program in every form, its weights, and the result."""
     out.mkdir(parents=True, exist_ok=True)
     save_draft(learned.draft, out / "learned.npz")
-    _write(out / "program.rasp", str(learned.program))
-    _write(out / "program.py", learned.python)
+    write_whole(out / "program.rasp", str(learned.program))
+    write_whole(out / "program.py", learned.python)
     if learned.equality.pair is not None:
         learned.equality.pair.save(out / "pair.safetensors")
-    _write(out / "result.json", json.dumps(learned.facts(), indent=2) + "\n")
+    write_whole(out / "result.json", json.dumps(learned.facts(), indent=2) + "\n")
 
 
 def resume(out: Path, *, tell: Tell | None = None) -> Learned:
@@ -303,9 +303,3 @@ def read_settings(config: dict[str, Any]) -> Learning:
     climbing = {**config["climbing"], "halving": tuple(config["climbing"]["halving"])}
     plain = {**config, "source": tuple(config["source"]), "climbing": Climbing(**climbing)}
     return Learning(**plain)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
