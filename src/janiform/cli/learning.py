@@ -40,6 +40,8 @@ class Learn:
     """How many examples are drawn of a task."""
     no_oracle: bool = False
     """Never ask the rule of the task for counterexamples: learn from the training examples alone."""
+    relaxed: bool = False
+    """Begin with programs that a relaxed model was trained to by gradients, as in the paper, instead of with nothing."""
     out: Path | None = None
     """The folder to write to: program.rasp, program.py, pair.safetensors, result.json, and what --resume needs."""
     resume: Path | None = None
@@ -77,6 +79,7 @@ class Learn:
                     seed=self.seed,
                     examples=self.examples,
                     oracle=not self.no_oracle,
+                    relaxed=self.relaxed,
                     climbing=Climbing(climbs=self.climbs, rounds=self.rounds),
                 )
                 if self.seeds > 1:

@@ -10,5 +10,19 @@ from janiform.learn.climb import Climbing
 from janiform.learn.equality import Equality
 from janiform.learn.learning import Learned, Learning, learn, resume
 from janiform.learn.many import learn_many
+from janiform.learn.relaxed import Relaxation, relax
+from janiform.learn.words import Words, words
 
-__all__ = ["Climbing", "Equality", "Learned", "Learning", "learn", "learn_many", "resume"]
+__all__ = [
+    "Climbing",
+    "Equality",
+    "Learned",
+    "Learning",
+    "Relaxation",
+    "Words",
+    "learn",
+    "learn_many",
+    "relax",
+    "resume",
+    "words",
+]

@@ -25,6 +25,7 @@ from janiform.learn.draft import Draft, Frame
 from janiform.learn.equality import Equality, equality
 from janiform.learn.harden import harden
 from janiform.learn.keep import load_draft, save_draft
+from janiform.learn.relaxed import Relaxation, relax
 from janiform.learn.vectors import read_vectors
 from janiform.learn.words import words
 from janiform.tasks import NAMES, Exercise, algorithmic, read_classes, read_ner, read_pairs
@@ -47,7 +48,8 @@ class Learning:
 
     The task's size is by default the published one: V = N = 8, N = 16 for Dyck, V = N = 10 for induction. ``examples``
     are drawn and split 81 / 9 / 10 as published. With ``oracle``, the rule of the task is asked for counterexamples
-    beyond the training set, from the whole domain where it can be listed.
+    beyond the training set, from the whole domain where it can be listed. The search begins with nothing or, where
+    ``relaxed``, with programs that a relaxed model was trained to.
     """
 
     source: tuple[str, ...]
@@ -60,6 +62,7 @@ class Learning:
     examples: int = 20_000
     distinct: bool = False
     oracle: bool = True
+    relaxed: bool = False
     climbing: Climbing = field(default_factory=Climbing)
 
     @property
@@ -215,7 +218,9 @@ def climbed(
         data.pooled,
     )
     train, left, seed, climbing = data.train, settings.climbing.rounds, settings.seed, settings.climbing
-    starts = [start or empty(frame)]
+    starts = [empty(frame)] if start is None else [start]
+    if settings.relaxed and start is None:
+        starts = relax(data, Relaxation(), seed=settings.seed)[: climbing.climbs]
     more = exercise.sample if exercise is not None and settings.oracle else None
     while True:
         best: Rung | None = None

@@ -255,10 +255,9 @@ class Template:
         w = {name: v[restart].detach() for name, v in self.weights.items()}
         units: list[Unit] = []
         sizes = [frame.tokens, frame.length]
-        category, number = (
-            ([1] if shape.embeddings else [0, 1]),
-            [],
-        )  # which variable of the draft each of ours is
+        # Which variable of the draft each of ours is.
+        category: list[int] = [1] if shape.embeddings else [0, 1]
+        number: list[int] = []
 
         def add(unit: Unit, size: int, among: list[int]) -> None:
             units.append(unit)
