@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from janiform.errors import InputError
 from janiform.learn.draft import Bench, Draft, Frame, accuracy, logits
 from janiform.learn.grow import Growth
 from janiform.learn.output import fit_output
@@ -77,6 +78,8 @@ def race(
 
     With ``more``, rounds are checked on new inputs each time, and only one that is right there is tried on ``data``.
     """
+    if any(0 in start.sizes() for start in starts):
+        raise InputError("a search begins with drafts without numbers; relax with a shape without sums")
     seeds = np.random.SeedSequence(seed).spawn(settings.climbs)
     climbs = [
         climb(data, starts[i % len(starts)], settings, np.random.default_rng(s), more)

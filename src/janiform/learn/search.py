@@ -85,7 +85,7 @@ class Search:
 
     def variants(self, draft: Draft, i: int) -> Iterator[Unit]:
         u, sizes = draft.units[i], draft.sizes()
-        earlier = range(i + draft.inputs)
+        earlier = [v for v in range(i + draft.inputs) if sizes[v]]
         match u:
             case Copy() | Tally():
                 for mask in draft.frame.masks():
