@@ -16,6 +16,7 @@ def random_draft(
     labels: int = 3,
     units: int = 5,
     pooled: bool = False,
+    numbers: bool = True,
 ) -> Draft:
     """Draw units of every kind, and small whole weights."""
     frame = Frame(tokens, length, labels, causal=bool(rng.random() < 0.5) and not pooled, pooled=pooled)
@@ -23,7 +24,7 @@ def random_draft(
     sizes = [tokens, length]
     for _ in range(units):
         codes = [v for v, s in enumerate(sizes) if s]
-        numbers = [v for v, s in enumerate(sizes) if not s]
+        sums = [v for v, s in enumerate(sizes) if not s]
         a, b, c = (codes[int(i)] for i in rng.integers(len(codes), size=3))
         relation = rng.random((sizes[b], sizes[a])) < 0.5
         mask = frame.masks()[int(rng.integers(len(frame.masks())))]
@@ -34,8 +35,10 @@ def random_draft(
             Recode(a, rng.integers(2, size=sizes[a]), 2),
             Number(a, rng.integers(-2, 3, size=sizes[a]).astype(float)),
         ]
-        if numbers:
-            kinds.append(Tally(a, b, relation, mask, numbers[int(rng.integers(len(numbers)))]))
+        if sums:
+            kinds.append(Tally(a, b, relation, mask, sums[int(rng.integers(len(sums)))]))
+        if not numbers:
+            kinds = [u for u in kinds if not isinstance(u, Number)]
         drawn.append(kinds[int(rng.integers(len(kinds)))])
         sizes.append(size_of(drawn[-1], sizes, frame))
     weights = tuple(rng.integers(-3, 4, size=(max(s, 1), labels)).astype(float) for s in sizes)

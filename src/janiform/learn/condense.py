@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from janiform.learn.draft import Bench, Draft
+from janiform.learn.draft import Bench, Draft, logits
 from janiform.learn.rounding import drop_terms, in_floats, round_weights, shift_rows, zero_rows
 from janiform.learn.simplify import follow_one, simplify_relations, simplify_tables
 from janiform.learn.trial import Trial, labels_of
@@ -19,11 +19,11 @@ from janiform.tasks.examples import Examples
 
 Pass = Callable[[Trial], None]
 
-SAMPLE, WIDE = 2_000, 16_000
-"""How many inputs changes are tried on, and how many each pass is checked on."""
+SAMPLE, WIDE, NEW = 1_500, 20_000, 500
+"""Inputs that changes are tried on at first (as many at random as of close calls), that passes are checked on, that join."""
 
-ROUNDS = 6
-"""How often the passes go on after a difference before only weights are rounded."""
+TRIES = 8
+"""How often a pass is tried before the draft goes on without it."""
 
 PASSES: tuple[Pass, ...] = (
     follow_one,
@@ -56,13 +56,15 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Sequence[Pa
     rng = np.random.default_rng(seed)
     start = in_floats(draft)
     wanted = np.where(data.y >= 0, said(start, data.x), -1)
-    order = rng.permutation(len(data))
-    rows, wide = order[:SAMPLE], order[:WIDE]
-    steps = [start]
-    for attempt in range(ROUNDS * 4):
+    wide = rng.permutation(len(data))[:WIDE]
+    rows = np.union1d(wide[:SAMPLE], wide[closest_calls(start, data.x[wide], wanted[wide])])
+    steps, tries = [start], [0] * (len(passes) + 1)
+    while True:
         while len(steps) <= len(passes):
             trial = Trial(steps[-1], data.x[rows], wanted[rows])
-            passes[len(steps) - 1](trial)
+            if tries[len(steps)] < TRIES:
+                passes[len(steps) - 1](trial)
+            tries[len(steps)] += 1
             steps.append(trial.draft)
             wrong = wide[differing(trial.draft, data.x[wide], wanted[wide])]
             if len(wrong):
@@ -71,13 +73,23 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Sequence[Pa
             wrong = differing(steps[-1], data.x, wanted)
             if not len(wrong):
                 return steps[-1]
-        new = rng.permutation(wrong)[:400]
+        new = rng.permutation(wrong)[:NEW]
         rows, wide = np.union1d(new, rows), np.union1d(new, wide)
         while len(steps) > 1 and len(differing(steps[-1], data.x[new], wanted[new])):
             steps.pop()
-        if attempt >= ROUNDS:
-            passes, steps = (round_weights,), [start]
-    return steps[-1]
+        if sum(tries) > len(tries) * TRIES:
+            passes, steps, tries = (round_weights,), [start], [-1000, -1000]
+
+
+def closest_calls(draft: Draft, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The inputs on which the label is least clear."""
+    margins = []
+    for part in np.array_split(np.arange(len(x)), max(1, len(x) // 2000)):
+        bench = Bench(draft.frame, x[part])
+        two = np.partition(logits(draft, bench.run(draft)), -2, axis=2)[:, :, -2:]
+        asked = (wanted[part] >= 0).reshape(len(part), -1)
+        margins.append(np.where(asked, two[:, :, 1] - two[:, :, 0], np.inf).min(1))
+    return np.argsort(np.concatenate(margins), kind="stable")[:SAMPLE]
 
 
 def differing(draft: Draft, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
