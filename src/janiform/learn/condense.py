@@ -37,6 +37,8 @@ PASSES: tuple[Pass, ...] = (
     simplify_relations,
     simplify_tables,
     follow_one,
+    round_weights,
+    zero_rows,
 )
 """What is done, in order."""
 
@@ -83,6 +85,8 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Sequence[Pa
 
 def closest_calls(draft: Draft, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The inputs on which the label is least clear."""
+    if len(draft.bias) < 2:
+        return np.arange(0)
     margins = []
     for part in np.array_split(np.arange(len(x)), max(1, len(x) // 2000)):
         bench = Bench(draft.frame, x[part])

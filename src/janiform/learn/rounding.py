@@ -63,9 +63,9 @@ def drop_terms(trial: Trial) -> None:
 
 
 def refitted(trial: Trial, draft: Draft) -> Draft:
-    """Fit the output again to what is wanted, with the variables that it has."""
+    """Fit the output again to what is wanted, with the variables that it has; one with numbers is left as it is."""
     used = [v for v, w in enumerate(draft.weights) if w.any()]
-    if not used:
+    if not used or not all(draft.sizes()):
         return draft
     rows = np.union1d(trial.few, np.arange(min(FITTED, len(trial.x))))
     fitted = fit_output(

@@ -27,9 +27,13 @@ INFIX = {"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "//", "%"}
 BOOLEAN = {"==", "!=", "<", "<=", ">", ">=", "in", "and", "or", "not"}
 CALLED = {"min", "max", "abs", "str"}
 LARGEST = 2**53
+BRIEF = 40
+"""A condition of no more letters is written again where it is used again."""
+
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 STRING = re.compile(QUOTED)
 BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
+JOINED = re.compile(r" (and|or|if) ")
 PIECES = re.compile(rf"""(?:{QUOTED}|[^'",])*,\s*|(?:{QUOTED}|[^'",])+""")
 WINNER = '''
 def winner(labels, *scores):
@@ -87,7 +91,7 @@ class _Writer:
             if isinstance(n, nodes.Sequence):
                 self.check(n)
             if isinstance(n, nodes.Selector):
-                if n in self.shared and not isinstance(n, nodes.Best):
+                if n in self.shared and not isinstance(n, nodes.Best) and len(self.condition(n)) > BRIEF:
                     self.state(n, "chosen", f"[{self.condition(n)} for j in {self.keys}]", body)
             elif n not in outputs.values() and not isinstance(n, nodes.Tokens | nodes.Indices | nodes.Const):
                 self.state(n, "x", self.value(n), body)
@@ -206,9 +210,9 @@ class _Writer:
                 read = [(self.at(k, "j"), self.domain(k)), (self.at(q, "i"), self.domain(q))]
                 return self.function(pred, read)
             case nodes.And(left=a, right=b):
-                return f"{_joined(self.condition(a))} and {_joined(self.condition(b))}"
+                return f"{_term(self.condition(a))} and {_term(self.condition(b))}"
             case nodes.Or(left=a, right=b):
-                return f"{_joined(self.condition(a))} or {_joined(self.condition(b))}"
+                return f"{_term(self.condition(a))} or {_term(self.condition(b))}"
             case nodes.Not(selector=a):
                 return f"not {_joined(self.condition(a))}"
         raise Beyond
@@ -232,7 +236,7 @@ class _Writer:
                 branches = [_joined(self.function(p, args)) for p in (yes, test, no)]
                 return "{} if {} else {}".format(*branches)
             case Apply(op="and" | "or" as op, args=parts) if all(map(_is_boolean, parts)):
-                return f" {op} ".join(_joined(self.function(p, args)) for p in parts)
+                return f" {op} ".join(_term(self.function(p, args)) for p in parts)
             case Apply(op="not", args=(part,)):
                 return f"not {_joined(self.function(part, args))}"
             case Apply(op="neg", args=(part,)):
@@ -271,6 +275,11 @@ def _is_boolean(f: Fn) -> bool:
 def _joined(part: str) -> str:
     """A part of an expression, in parentheses where it has operators of its own."""
     return f"({part})" if " " in BRACKETS.sub("", STRING.sub("", part)) else part
+
+
+def _term(part: str) -> str:
+    """A part of a condition, in parentheses where it has parts of its own."""
+    return f"({part})" if JOINED.search(STRING.sub("", part)) else part
 
 
 def _loop(value: str) -> str:
