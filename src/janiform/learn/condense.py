@@ -19,8 +19,9 @@ from janiform.tasks.examples import Examples
 
 Pass = Callable[[Trial], None]
 
-SAMPLE, WIDE, NEW = 1_500, 20_000, 500
-"""Inputs that changes are tried on at first (as many at random as of close calls), that passes are checked on, that join."""
+SAMPLE, WIDE, NEW = 12_000, 20_000, 500
+"""Positions that changes are tried on at first (as many at random as of close calls), inputs that passes are checked on,
+and inputs that join where they differ."""
 
 TRIES = 8
 """How often a pass is tried before the draft goes on without it."""
@@ -59,7 +60,8 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Sequence[Pa
     start = in_floats(draft)
     wanted = np.where(data.y >= 0, said(start, data.x), -1)
     wide = rng.permutation(len(data))[:WIDE]
-    rows = np.union1d(wide[:SAMPLE], wide[closest_calls(start, data.x[wide], wanted[wide])])
+    few = SAMPLE // draft.frame.length
+    rows = np.union1d(wide[:few], wide[closest_calls(start, data.x[wide], wanted[wide])[:few]])
     steps, tries = [start], [0] * (len(passes) + 1)
     while True:
         while len(steps) <= len(passes):
@@ -84,7 +86,7 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Sequence[Pa
 
 
 def closest_calls(draft: Draft, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The inputs on which the label is least clear."""
+    """The inputs in order of how clear the labels are, the least clear first."""
     if len(draft.bias) < 2:
         return np.arange(0)
     margins = []
@@ -93,7 +95,7 @@ def closest_calls(draft: Draft, x: np.ndarray, wanted: np.ndarray) -> np.ndarray
         two = np.partition(logits(draft, bench.run(draft)), -2, axis=2)[:, :, -2:]
         asked = (wanted[part] >= 0).reshape(len(part), -1)
         margins.append(np.where(asked, two[:, :, 1] - two[:, :, 0], np.inf).min(1))
-    return np.argsort(np.concatenate(margins), kind="stable")[:SAMPLE]
+    return np.argsort(np.concatenate(margins), kind="stable")
 
 
 def differing(draft: Draft, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:

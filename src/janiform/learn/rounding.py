@@ -7,12 +7,13 @@ numbers that do: rounded at a small scale, then mended by a perceptron in whole 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from janiform.learn.draft import Draft
 from janiform.learn.output import fit_output
-from janiform.learn.trial import Trial
+from janiform.learn.trial import Trial, in_parts
 
 SIZES = (
     1,
@@ -147,16 +148,19 @@ def mend(trial: Trial, draft: Draft) -> Draft | None:
 
 def zero_rows(trial: Trial) -> None:
     """Forget rows of weights, then single weights, that decide nothing."""
-    for v in range(len(trial.draft.weights)):
-        places: list[tuple[int, ...]] = [(c,) for c in range(len(trial.draft.weights[v]))]
-        places += [(int(c), int(k)) for c, k in np.argwhere(trial.draft.weights[v])]
-        for place in places:
-            if trial.draft.weights[v][place].any():
-                weights = list(trial.draft.weights)
-                weights[v] = weights[v].copy()
-                weights[v][place] = 0
-                trial.output(tuple(weights), trial.draft.bias)
+    for v, w in enumerate(trial.draft.weights):
+        zeroing = partial(zero, trial, v)
+        in_parts(np.argwhere(w.any(1)), zeroing)
+        in_parts(np.argwhere(trial.draft.weights[v]), zeroing)
     trial.accept(trial.draft.pruned())
+
+
+def zero(trial: Trial, v: int, places: np.ndarray) -> bool:
+    """Put zeros in some rows or places of one variable's weights if that changes no label."""
+    weights = list(trial.draft.weights)
+    weights[v] = weights[v].copy()
+    weights[v][tuple(places.T)] = 0
+    return trial.output(tuple(weights), trial.draft.bias)
 
 
 def in_floats(draft: Draft) -> Draft:

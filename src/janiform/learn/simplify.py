@@ -10,7 +10,7 @@ import numpy as np
 from janiform.learn.draft import Copy, Draft, Number, Recode, Table, Tally, Unit
 from janiform.learn.grow import arithmetic
 from janiform.learn.search import forms
-from janiform.learn.trial import Trial
+from janiform.learn.trial import Trial, in_parts
 
 SMALL = 400
 """A table or relation of no more cells than this is thinned out cell by cell."""
@@ -105,11 +105,15 @@ def thin_relation(trial: Trial, i: int) -> None:
                 if trial.unit(i, replace(u, relation=relation)):
                     u = replace(u, relation=relation)
                     break
-    for q, k in np.argwhere(u.relation):
-        relation = u.relation.copy()
-        relation[q, k] = False
-        if trial.unit(i, replace(u, relation=relation)):
-            u = replace(u, relation=relation)
+    in_parts(np.argwhere(u.relation), lambda pairs: trial.unit(i, without(trial.draft.units[i], pairs)))
+
+
+def without(u: Unit, pairs: np.ndarray) -> Unit:
+    """A head that no longer relates some pairs of codes."""
+    assert isinstance(u, Copy | Tally)
+    relation = u.relation.copy()
+    relation[tuple(pairs.T)] = False
+    return replace(u, relation=relation)
 
 
 def simplify_tables(trial: Trial) -> None:
@@ -152,8 +156,15 @@ def thin_table(trial: Trial, i: int) -> None:
     common = int(np.bincount(u.cells.ravel()).argmax())
     if u.cells.size > SMALL:
         return
-    for a, b in np.argwhere(u.cells != common):
-        cells = u.cells.copy()
-        cells[a, b] = common
-        if trial.unit(i, replace(u, cells=cells)):
-            u = replace(u, cells=cells)
+    in_parts(
+        np.argwhere(u.cells != common),
+        lambda cells: trial.unit(i, given(trial.draft.units[i], cells, common)),
+    )
+
+
+def given(u: Unit, places: np.ndarray, code: int) -> Unit:
+    """A table that has the same code in some cells."""
+    assert isinstance(u, Table)
+    cells = u.cells.copy()
+    cells[tuple(places.T)] = code
+    return replace(u, cells=cells)

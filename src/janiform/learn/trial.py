@@ -5,6 +5,8 @@ Most changes fail, and fail soon, so each is tried on a few inputs first; those 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from janiform.learn.draft import Bench, Draft, Frame, Unit, logits
@@ -19,6 +21,19 @@ def labels_of(draft: Draft, bench: Bench, values: list[np.ndarray]) -> np.ndarra
     if draft.frame.pooled:
         return (scores * bench.valid[:, :, None]).sum(1).argmax(1)
     return scores.argmax(2)
+
+
+def in_parts(places: np.ndarray, change: Callable[[np.ndarray], bool]) -> None:
+    """Make a change at all places, where that fails at either half of them, and so on down to each alone.
+
+    >>> done = []
+    >>> in_parts(np.arange(6), lambda part: 4 not in part and not done.append(part.tolist()))
+    >>> done
+    [[0, 1, 2], [3], [5]]
+    """
+    if len(places) and not change(places) and len(places) > 1:
+        in_parts(places[: len(places) // 2], change)
+        in_parts(places[len(places) // 2 :], change)
 
 
 class Sample:
