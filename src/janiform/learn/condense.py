@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from janiform.learn.draft import Bench, Draft, logits
-from janiform.learn.rounding import drop_terms, in_floats, round_weights, shift_rows, zero_rows
+from janiform.learn.rounding import drop_terms, in_floats, round_weights, shift_rows, widen_margins, zero_rows
 from janiform.learn.simplify import follow_one, simplify_relations, simplify_tables
 from janiform.learn.trial import Trial, labels_of
 from janiform.tasks.examples import Examples
@@ -32,6 +32,7 @@ PASSES: tuple[Pass, ...] = (
     simplify_relations,
     simplify_tables,
     drop_terms,
+    widen_margins,
     shift_rows,
     round_weights,
     zero_rows,

@@ -45,6 +45,9 @@ SIZES = (
 FITTED = 1_000
 """How many inputs the output is fitted to again at most."""
 
+PATIENCE = 6
+"""After how many variables in a row that are needed no output is fitted again."""
+
 MENDED, STEPS = 0.01, 60
 """The share of wrong labels that is worth mending, and the steps that it may take."""
 
@@ -54,23 +57,31 @@ def drop_terms(trial: Trial) -> None:
     draft = trial.draft
     if draft.frame.pooled:
         return
+    failed = 0
     for v in sorted(range(len(trial.values)), key=lambda v: -draft.weights[v].shape[0]):
         if trial.draft.weights[v].any():
             weights = tuple(w * (i != v) for i, w in enumerate(trial.draft.weights))
-            if not trial.output(weights, trial.draft.bias):
-                fitted = refitted(trial, trial.draft.with_output(weights, trial.draft.bias))
-                trial.output(fitted.weights, fitted.bias)
+            if not trial.output(weights, trial.draft.bias) and failed < PATIENCE:
+                rows = np.union1d(trial.few, np.arange(min(FITTED, len(trial.x))))
+                fitted = refitted(trial, trial.draft.with_output(weights, trial.draft.bias), rows, 40)
+                failed = 0 if trial.output(fitted.weights, fitted.bias) else failed + 1
     trial.accept(trial.draft.pruned())
 
 
-def refitted(trial: Trial, draft: Draft) -> Draft:
-    """Fit the output again to what is wanted, with the variables that it has; one with numbers is left as it is."""
+def widen_margins(trial: Trial) -> None:
+    """Fit the output to the labels that are wanted, which makes them clearer, so that smaller whole weights do."""
+    if not trial.draft.frame.pooled:
+        fitted = refitted(trial, trial.draft, np.arange(len(trial.x)), 150)
+        trial.output(fitted.weights, fitted.bias)
+
+
+def refitted(trial: Trial, draft: Draft, rows: np.ndarray, steps: int) -> Draft:
+    """Fit the output again on some rows, with the variables that it has; one with numbers is left as it is."""
     used = [v for v, w in enumerate(draft.weights) if w.any()]
     if not used or not all(draft.sizes()):
         return draft
-    rows = np.union1d(trial.few, np.arange(min(FITTED, len(trial.x))))
     fitted = fit_output(
-        draft, [v[rows] for v in trial.values], trial.wanted[rows], steps=40, penalty=1e-6, only=used
+        draft, [v[rows] for v in trial.values], trial.wanted[rows], steps=steps, penalty=1e-6, only=used
     )
     weights = tuple(w.astype(float) for w in fitted.weights)
     return fitted.with_output(weights, fitted.bias.astype(float))
