@@ -5,8 +5,8 @@ Files are written whole or not at all; a file that holds anything but a legal dr
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from janiform.errors import FileError
 from janiform.learn.draft import MASKS, Copy, Draft, Frame, Number, Recode, Table, Tally, Unit
+from janiform.train.files import write_whole
 
 ARRAYS = {Copy: "relation", Tally: "relation", Table: "cells", Recode: "cells", Number: "numbers"}
 KINDS = {kind.__name__.lower(): kind for kind in ARRAYS}
@@ -32,12 +33,9 @@ def save_draft(draft: Draft, path: Path) -> None:
     arrays |= {f"weights{v}": w for v, w in enumerate(draft.weights)}
     about = json.dumps({"frame": asdict(draft.frame), "units": rows}, default=int)
     arrays["about"] = np.frombuffer(about.encode(), np.uint8)
-    part = path.with_suffix(".part")
-    with open(part, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    write_whole(path, file.getvalue())
 
 
 def load_draft(path: Path) -> Draft:

@@ -33,6 +33,7 @@ from janiform.tasks.examples import Data, Examples
 from janiform.tasks.exercise import START
 from janiform.text.standalone import to_python
 from janiform.train.files import write_whole
+from janiform.train.log import Log
 
 Tell = Callable[[str, int, int], None]
 """Is told what goes on, and how much of how much is done."""
@@ -271,15 +272,15 @@ def noted(out: Path, settings: Learning, rung: Rung, best: Draft) -> None:
     if not config.exists():
         write_whole(config, json.dumps(asdict(settings), indent=2) + "\n")
     save_draft(best, out / "draft.npz")
-    line = {
-        "round": rung.round,
-        "token_accuracy": rung.token_accuracy,
-        "sequence_accuracy": rung.sequence_accuracy,
-        "units": len(rung.draft.units),
-        "cpu_seconds": round(time.process_time(), 2),
-    }
-    with open(out / "log.jsonl", "a") as log:
-        log.write(json.dumps(line) + "\n")
+    log = Log.open(out / "log.jsonl")
+    done = log.lines()
+    log.append(
+        done[-1]["step"] + 1 if done else 1,
+        token_accuracy=rung.token_accuracy,
+        sequence_accuracy=rung.sequence_accuracy,
+        units=len(rung.draft.units),
+        cpu_seconds=round(time.process_time(), 2),
+    )
 
 
 def write(learned: Learned, out: Path) -> None:
