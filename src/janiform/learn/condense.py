@@ -23,7 +23,7 @@ SAMPLE, WIDE, NEW = 12_000, 20_000, 500
 """Positions that changes are tried on at first (as many at random as of close calls), inputs that passes are checked on,
 and inputs that join where they differ."""
 
-TRIES = 8
+TRIES = 3
 """How often a pass is tried before the draft goes on without it."""
 
 PASSES: tuple[Pass, ...] = (
