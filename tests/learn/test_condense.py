@@ -66,6 +66,15 @@ def test_the_same_seed_condenses_to_the_same():
     assert text(condense(draft, domain, seed=3), data)[1] == text(condense(draft, domain, seed=3), data)[1]
 
 
+def test_weights_are_whole_even_where_no_other_pass_is_tried(monkeypatch):
+    """Rounding is no pass to go on without."""
+    monkeypatch.setattr("janiform.learn.condense.TRIES", 0)
+    draft, _, domain = learned(*TASKS[1])
+    short = condense(draft, domain)
+    assert all(float(x).is_integer() for w in (*short.weights, short.bias) for x in w.ravel())
+    assert (predicted(short, domain.x) == predicted(draft, domain.x))[domain.y >= 0].all()
+
+
 @pytest.mark.parametrize("pooled", [False, True])
 @pytest.mark.parametrize("seed", range(8))
 def test_random_drafts_keep_their_labels(seed, pooled):

@@ -23,8 +23,8 @@ SAMPLE, WIDE, NEW = 12_000, 20_000, 500
 """Positions that changes are tried on at first (as many at random as of close calls), inputs that passes are checked on,
 and inputs that join where they differ."""
 
-TRIES = 3
-"""How often a pass is tried before the draft goes on without it."""
+TRIES = 8
+"""How often a pass is tried before the draft goes on without it; weights are rounded in any case."""
 
 PASSES: tuple[Pass, ...] = (
     follow_one,
@@ -67,8 +67,9 @@ def condense(draft: Draft, data: Examples, *, seed: int = 0, passes: Sequence[Pa
     while True:
         while len(steps) <= len(passes):
             trial = Trial(steps[-1], data.x[rows], wanted[rows])
-            if tries[len(steps)] < TRIES:
-                passes[len(steps) - 1](trial)
+            condensing = passes[len(steps) - 1]
+            if tries[len(steps)] < TRIES or condensing is round_weights:
+                condensing(trial)
             tries[len(steps)] += 1
             steps.append(trial.draft)
             wrong = wide[differing(trial.draft, data.x[wide], wanted[wide])]
