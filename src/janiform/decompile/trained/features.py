@@ -150,9 +150,15 @@ MARGIN, VALUES = 5, 12
 
 
 def claims(
-    several: Sequence[Feature], columns: Sequence[np.ndarray], names: Sequence[str]
+    several: Sequence[Feature],
+    columns: Sequence[np.ndarray],
+    names: Sequence[str],
+    wanted: Sequence[tuple[np.ndarray, np.ndarray]] = (),
 ) -> tuple[list[Claim], np.ndarray]:
-    """Literals over features, each with its truth in every row; ``columns`` hold numbers, or codes into ``names``."""
+    """Literals over features, each with its truth in every row; ``columns`` hold numbers, or codes into ``names``.
+
+    For each (truth, weight of rows) that is ``wanted`` there is the set of values of each category under which it mostly holds.
+    """
     made: list[Claim] = []
     truth: list[np.ndarray] = []
     a, b = Arg(0), Arg(1)
@@ -169,6 +175,10 @@ def claims(
             for c in met:
                 if len(met) <= VALUES or names[c].startswith("<"):
                     add(Apply("==", (a, Lit(names[c]))), (i,), 8, x == c)
+            for chosen in dict.fromkeys(mostly(x, met, *w) for w in wanted if len(met) <= VALUES):
+                if 1 < len(chosen) < len(met):
+                    among_them = Apply("in", (a, *(Lit(names[c]) for c in chosen)))
+                    add(among_them, (i,), 6 + 2 * len(chosen), np.isin(x, chosen))
         elif f.kind == "count":
             for k in range(3):
                 add(Apply(">", (a, Lit(k))), (i,), 8 + 2 * k, x > k)
@@ -194,3 +204,9 @@ def claims(
                     add(Apply("==", (left, more)), (i, j), bits, p * x == q * y + k)
     shape = (len(made), len(columns[0]) if len(columns) else 0)
     return made, np.array(truth, bool).reshape(shape)
+
+
+def mostly(x: np.ndarray, met: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[int, ...]:
+    """The values of ``met`` under which most rows are true."""
+    yes, no = (np.bincount(x, weight * t, met[-1] + 1) for t in (truth, ~truth))
+    return tuple(int(c) for c in met if yes[c] > no[c])

@@ -155,15 +155,20 @@ Moves = tuple[NDArray[np.bool_], NDArray[np.int64]]
 def one_alike(
     base: Sequences, source: Sequences, rng: np.random.Generator, *, any_token: bool = False
 ) -> Moves:
-    """One asked position each, and one in the other input that holds the same token, or any."""
+    """One asked position each, and one in the other input that holds the same token, or any.
+
+    The first position is left out under any token: a head sees nothing but that one from there, whatever comes.
+    """
     moved, origin = _none(base)
+    first = np.arange(base.tokens.shape[1]) == 0
     for row, (mine, theirs) in enumerate(zip(base.tokens, source.tokens, strict=True)):
-        places = np.flatnonzero(base.asked[row] & (any_token | np.isin(mine, theirs[source.asked[row]])))
-        if len(places) and source.asked[row].any():
+        here, there = (x.asked[row] & ~(any_token & first[: x.asked.shape[1]]) for x in (base, source))
+        places = np.flatnonzero(here & (any_token | np.isin(mine, theirs[there])))
+        if len(places) and there.any():
             place = rng.choice(places)
             moved[row, place] = True
             alike = any_token | (theirs == mine[place])
-            origin[row, place] = rng.choice(np.flatnonzero(source.asked[row] & alike))
+            origin[row, place] = rng.choice(np.flatnonzero(there & alike))
     return moved, origin
 
 

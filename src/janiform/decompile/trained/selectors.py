@@ -71,9 +71,11 @@ def among(tokens: Sequence[str]) -> Selector:
 
 
 def symbols(sampler: Sampler) -> Selector:
-    """Every key that is a symbol of the task, and not <bos> or its like."""
-    special = tuple(Lit(token) for token in sampler.vocab[len(sampler.symbols) :])
-    return Select(Apply("not", (Apply("in", (KEY, *special)),)), Tokens(), Tokens())
+    """Every key that is a symbol of the task, and not <bos> or <sep>; <eos> comes after all that is asked."""
+    if len(sampler.symbols) <= SMALL:
+        return among(sampler.symbols)
+    begins = Lit(sampler.vocab[sampler.bos]), Lit(sampler.vocab[sampler.sep])
+    return Select(Apply("not", (Apply("in", (KEY, *begins)),)), Tokens(), Tokens())
 
 
 def number(sampler: Sampler) -> Variable:

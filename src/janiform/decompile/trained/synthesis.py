@@ -77,7 +77,8 @@ def _synthesize(sampler: Sampler, several: list[Feature], where: Sequence[Situat
     rows, place = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
     weight = np.bincount(place.ravel(), share, len(rows)).astype(float)
     columns, answers = rows[:, : len(several)].T, rows[:, len(several) :]
-    made, truth = claims(several, list(columns), names)
+    yes = answers[:, [*range(len(sampler.symbols)), sampler.eos]].T == 1 if sampler.legal else ()
+    made, truth = claims(several, list(columns), names, [(said, weight) for said in yes])
     bits = np.array([c.bits for c in made])
     outputs: dict[str, Variable] = {}
     total = wrong = 0.0
