@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import chain, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +79,16 @@ class Rows:
         return Rules(cases, default, wrong, size + WRONG * wrong)
 
     def best(self) -> Rules:
-        """Find the rules of the shortest description."""
+        """Find the rules of the shortest description: one literal, two joined, greedy lists, then a case more at a time."""
         gains = self.right @ self.weight * WRONG - self.prices
         best = self.made((), int(gains.argmax()))
-        for found in chain(self.choices(), *(self.lists(strict) for strict in STRICT)):
+        if not len(self.literals):
+            return best
+        best = min(best, *self.singles(), key=lambda rules: rules.bits)
+        if best.bits <= 2 * (self.costs.min() + self.prices.min()):
+            return best  # two literals and two sources cost as much
+        enough = WRONG * best.wrong <= self.costs.min()
+        for found in chain(() if enough else self.pairs(), *(self.lists(strict) for strict in STRICT)):
             if found.bits < best.bits:
                 best = found
         while len(best.cases) < RULES and (longer := self.extended(best)).bits < best.bits:
@@ -112,23 +118,21 @@ class Rows:
             best = found if found.bits < best.bits else best
         return best
 
-    def choices(self) -> Iterator[Rules]:
-        """One test between two sources: a literal, or two joined."""
-        if not len(self.literals):
-            return
+    def choices(self) -> Iterator[tuple[int, int, NDArray[np.float64], NDArray[np.float64]]]:
+        """Two sources of those that bring most, what the first gains over the second in each row, and so each literal."""
         order = np.argsort(self.prices - self.right @ self.weight * WRONG)[:SOURCES]
-        for a, b in product(order, order):
-            if a == b:
-                continue
+        for a, b in permutations(map(int, order), 2):
             gain = self.weight * (self.right[a].astype(float) - self.right[b])
-            base = float(self.weight[self.right[b]].sum())
-            scores = self.numbers @ gain
-            bits = self.costs - WRONG * (base + scores)
-            i = int(bits.argmin())
-            alone = self.made(((Test(((i, True),)), int(a)),), int(b))
-            yield alone
-            if WRONG * alone.wrong <= self.costs.min():
-                return
+            yield a, b, gain, self.numbers @ gain
+
+    def singles(self) -> Iterator[Rules]:
+        """One literal between two sources."""
+        for a, b, _, scores in self.choices():
+            yield self.made(((Test(((int((self.costs - WRONG * scores).argmin()), True),)), a),), b)
+
+    def pairs(self) -> Iterator[Rules]:
+        """Two literals joined between two sources."""
+        for a, b, gain, scores in self.choices():
             total = float(gain.sum())
             for first, wanted in self.beam(gain, scores, total):
                 mine = self.literals[first] == wanted
@@ -137,10 +141,10 @@ class Rows:
                 either = float(gain[mine].sum()) + self.numbers @ (gain * ~mine)
                 for values, every in ((both, True), (either, False)):
                     j = int((WRONG * values - self.costs).argmax())
-                    yield self.made(((Test(((first, wanted), (j, True)), every), int(a)),), int(b))
+                    yield self.made(((Test(((first, wanted), (j, True)), every), a),), b)
                 lacking = rest - both
                 j = int((WRONG * lacking - self.costs).argmax())
-                yield self.made(((Test(((first, wanted), (j, False))), int(a)),), int(b))
+                yield self.made(((Test(((first, wanted), (j, False))), a),), b)
 
     def beam(
         self, gain: NDArray[np.float64], scores: NDArray[np.float64], total: float
