@@ -67,10 +67,9 @@ def read_head(
             overlaps.append(np.minimum(pattern, even).sum(2)[queries])
             present.append((widths > 0)[queries])
 
-    liked = favored(observed, pattern, queries)
-    sets = [among(liked)] if len(liked) > 1 else []
-    sets += [Best(sets[0], rule) for rule in EDGES if sets]
-    for selector in chain(candidates(observed.sampler, variables), sets):
+    sets = [among(liked) for liked in favorites(observed, pattern, queries)]
+    edges = [Best(liked, rule) for liked in sets for rule in EDGES]
+    for selector in chain(candidates(observed.sampler, variables), sets, edges):
         consider(selector)
     ranked = sorted(range(len(several)), key=lambda i: -float(overlaps[i].mean()))
     plain = [several[i] for i in ranked if isinstance(several[i], Select) and several[i] is not EVERY]
@@ -107,6 +106,19 @@ def read_head(
         bool((widths <= 1).mean() > 0.98) or EVERY not in listed and bool((widths <= 1).mean() > 0.9),
         near(pattern, queries),
     )
+
+
+def favorites(
+    observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]
+) -> list[tuple[str, ...]]:
+    """Sets of tokens that a head gives more weight than others, whatever the query is or under one, and the symbols in them."""
+    tokens = observed.batch.tokens[:, : pattern.shape[1]]
+    under = [queries & (tokens == t) for t in np.unique(tokens[queries])]
+    sets = [favored(observed, pattern, here) for here in (queries, *under)]
+    specials = observed.sampler.vocab[len(observed.sampler.symbols) :]
+    sets += [tuple(t for t in liked if t not in specials) for liked in sets]
+    every = tuple(observed.sampler.symbols)
+    return [liked for liked in dict.fromkeys(sets) if len(liked) > 1 and liked != every]
 
 
 def favored(observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[str, ...]:
