@@ -135,6 +135,12 @@ def test_transformers_agrees(tmp_path):
         torch.testing.assert_close(read_gpt2(tmp_path)(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-5)
 
 
+def test_from_pretrained_reads_a_folder(tmp_path):
+    tokens = torch.tensor([[0, 1, 2]])
+    folder = write(tmp_path, SETTINGS, state(SETTINGS))
+    assert torch.equal(Transformer.from_pretrained(folder)(tokens), read_gpt2(folder)(tokens))
+
+
 def test_names_may_lack_the_prefix_and_buffers_are_left_out(tmp_path):
     weights = {n.removeprefix("transformer."): w for n, w in state(SETTINGS).items()}
     weights["h.0.attn.bias"] = torch.ones(1, 1, 7, 7).tril()

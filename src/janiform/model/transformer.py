@@ -9,6 +9,7 @@ Compiled weights are exact only under honest arithmetic: every forward pass runs
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -284,6 +285,16 @@ class Transformer(nn.Module):
             for name, parameter in model.named_parameters():
                 parameter.copy_(torch.as_tensor(weights[name]))
         return model
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Transformer:
+        """Read a model from a folder or file: Hugging Face's GPT-2, TransformerLens' or ours, as ``read_model`` does.
+
+        Only files on this machine are read, and none of their contents is run. Raises ``FileError``.
+        """
+        from janiform.model.reading import read_model
+
+        return read_model(folder)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return a copy of every weight by name."""
