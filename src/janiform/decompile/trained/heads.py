@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from janiform.decompile.trained.observe import Observed
-from janiform.decompile.trained.selectors import EDGES, EVERY, SMALL, among, candidates, first_of
+from janiform.decompile.trained.selectors import EDGES, EVERY, SMALL, among, candidates, first_of, named
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import And, Best, Select, Selector
 from janiform.ir.nodes import Sequence as Variable
@@ -24,8 +24,8 @@ from janiform.ir.nodes import Sequence as Variable
 LONGEST, WORTH = 4, 0.01
 """The most selectors in a list, and how much more of the pattern one must explain to join it."""
 
-JOINED = 5
-"""How many of the selectors that explain most are joined in pairs."""
+JOINED, BEST = 5, 2
+"""How many of the selectors that explain most are joined in pairs, and with every token that has a selector of its own."""
 
 NEAR, MASS = 3, 0.1
 """The largest offset that is looked at on its own, and the weight beyond an even share that makes it count."""
@@ -73,7 +73,8 @@ def read_head(
         consider(selector)
     ranked = sorted(range(len(several)), key=lambda i: -float(overlaps[i].mean()))
     plain = [several[i] for i in ranked if isinstance(several[i], Select) and several[i] is not EVERY]
-    for one, other in combinations(plain[:JOINED], 2):
+    joined = [*combinations(plain[:JOINED], 2), *product(plain[:BEST], named(observed.sampler))]
+    for one, other in joined:
         consider(And(one, other))
 
     def explained(order: list[int]) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from janiform.ir.functions import Apply, Arg, Lit, table
 from janiform.ir.nodes import And, Best, Count, Indices, Map, Or, Rule, Select, Selector, Tokens
 from janiform.ir.nodes import Sequence as Variable
-from janiform.tasks.sequences import Sampler
+from janiform.tasks.sequences import SPECIAL, Sampler
 
 KEY, QUERY = Arg(0), Arg(1)
 SMALL = 12
@@ -33,12 +33,12 @@ def candidates(sampler: Sampler, variables: Sequence[Variable]) -> Iterator[Sele
         yield Select(Apply("==", (KEY, Lit(place))), Indices(), Indices())
     for every in (2, 3, 4):
         apart = Apply("%", (Apply("-", (QUERY, KEY)), Lit(every)))
-        yield Select(Apply("==", (apart, Lit(0))), Indices(), Indices())
-    few = sampler.symbols if len(sampler.symbols) <= SMALL else ()
-    for token in (*few, *sampler.vocab[len(sampler.symbols) : -1]):
-        yield token_is(token)
+        for rest in range(every):
+            yield Select(Apply("==", (apart, Lit(rest))), Indices(), Indices())
+    tokens = named(sampler)
+    yield from tokens
     yield symbols(sampler)
-    for several in (symbols(sampler), *map(token_is, few)):
+    for several in (symbols(sampler), *tokens[: -len(SPECIAL) + 1]):
         yield from (Best(several, rule) for rule in EDGES)
     for key in (Tokens(), *variables):
         for query in (Tokens(), *variables):
@@ -53,6 +53,12 @@ def candidates(sampler: Sampler, variables: Sequence[Variable]) -> Iterator[Sele
         yield Best(symbols(sampler), "smallest", value)
         for op, rule in rules:
             yield Best(Select(Apply(op, (KEY, QUERY)), value, value), rule, value)
+
+
+def named(sampler: Sampler) -> list[Selector]:
+    """A selector for each token: the symbols, unless they are many, and the special tokens but <pad>."""
+    few = sampler.symbols if len(sampler.symbols) <= SMALL else ()
+    return [token_is(token) for token in (*few, *SPECIAL[:-1])]
 
 
 def offset(by: int) -> Selector:
