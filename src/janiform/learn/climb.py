@@ -7,7 +7,7 @@ wrong on the inputs that a round is checked on joins the inputs that the next ro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -66,6 +66,98 @@ def empty(frame: Frame) -> Draft:
     return Draft(frame, (), zeros, np.zeros(frame.labels, np.float32))
 
 
+@dataclass(slots=True, eq=False)
+class Climb:
+    """One climb between two rounds: all that its next round depends on, so one that was kept goes on just as it would have.
+
+    ``draft`` is fitted to the inputs ``held``; its ``fresh`` units have not been searched yet. ``looked`` are the inputs that
+    the last round was checked on, and ``wrong`` those to learn from; before the first round there are none.
+    """
+
+    draft: Draft
+    held: Examples
+    rng: np.random.Generator
+    fresh: tuple[int, ...] = ()
+    rounds: int = 0
+    looked: Examples | None = None
+    wrong: Examples | None = None
+    at: tuple[Bench, State] | None = field(default=None, repr=False)
+    """What the draft computes on ``held``, to be had again from the two."""
+
+    def round(self, data: Examples, settings: Climbing, more: More | None = None) -> Rung:
+        """Grow the draft but in the first round, fit it, search, and look where it is wrong."""
+        if self.looked is not None and self.wrong is not None:
+            self.grow(self.looked, self.wrong, settings)
+        rng, held = self.rng, self.held
+        bench = Bench(self.draft.frame, held.x)
+        search = Search(bench, held.y, rng)
+        at = search.state(fit_output(self.draft, bench.run(self.draft), held.y, steps=50))
+        if at.draft.units:
+            older = rng.choice(len(at.draft.units), min(3, len(at.draft.units)), replace=False)
+            at = search.sweep(at, sorted({*self.fresh, *map(int, older)}))
+            at = search.state(fit_output(at.draft, at.values, held.y, steps=50))
+        self.draft, self.at = at.draft, (bench, at)
+        self.looked = more(rng, settings.check) if more else some(data, settings.check, rng)
+        self.wrong = self.looked.take(wrong_rows(self.draft, self.looked))
+        token, sequence = score(self.draft, self.looked)
+        if not len(self.wrong):
+            self.wrong = data.take(wrong_rows(self.draft, data))
+        self.rounds += 1
+        return Rung(self.rounds - 1, self.draft, token, sequence, not len(self.wrong))
+
+    def grow(self, looked: Examples, wrong: Examples, settings: Climbing) -> None:
+        """Add the units that would lower the loss most, and take up what was wrong."""
+        rng, held, draft = self.rng, self.held, self.draft
+        bench, at = self.at or self.here()
+        judged, weight = drawn(at.losses.sum(1), settings.judged // draft.frame.length, rng)
+        part = State(draft, [v[judged] for v in at.values], at.scores[judged], at.losses[judged])
+        growth = Growth(part, bench.take(judged), held.y[judged], weight, rng)
+        self.held = widened(held, wrong, looked, settings, rng)
+        best = growth.best(settings.tries)
+        before = len(draft.units)
+        self.draft = draft if best is None else growth.grown(best)
+        self.fresh = tuple(range(before, len(self.draft.units)))
+
+    def here(self) -> tuple[Bench, State]:
+        """Compute what the draft does on the inputs it is fitted to."""
+        bench = Bench(self.draft.frame, self.held.x)
+        return bench, Search(bench, self.held.y, self.rng).state(self.draft)
+
+
+@dataclass(slots=True, eq=False)
+class Race:
+    """Climbs that run against each other, between two rounds; ``running`` are those that still do, the best first."""
+
+    climbs: list[Climb]
+    running: list[int]
+    rounds: int = 0
+
+    @classmethod
+    def begin(cls, data: Examples, starts: list[Draft], settings: Climbing, *, seed: int = 0) -> Race:
+        """Line up the climbs, each with a seed of its own."""
+        if any(0 in start.sizes() for start in starts):
+            raise InputError("a search begins with drafts without numbers; relax with a shape without sums")
+        rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(settings.climbs)]
+        climbs = [
+            Climb(starts[i % len(starts)], some(data, settings.start, rng), rng) for i, rng in enumerate(rngs)
+        ]
+        return cls(climbs, list(range(len(climbs))))
+
+    def round(self, data: Examples, settings: Climbing, more: More | None = None) -> Rung:
+        """Let each climb that runs do a round, stop the worse half where it is time, and return the best draft."""
+        last: dict[int, Rung] = {}
+        for i in self.running:
+            last[i] = self.climbs[i].round(data, settings, more)
+            if last[i].right:
+                return last[i]
+        self.running.sort(key=lambda i: -last[i].token_accuracy)
+        best = last[self.running[0]]
+        if self.rounds in settings.halving:
+            self.running = self.running[: max(1, len(self.running) // 2)]
+        self.rounds += 1
+        return best
+
+
 def race(
     data: Examples,
     starts: list[Draft],
@@ -78,59 +170,12 @@ def race(
 
     With ``more``, rounds are checked on new inputs each time, and only one that is right there is tried on ``data``.
     """
-    if any(0 in start.sizes() for start in starts):
-        raise InputError("a search begins with drafts without numbers; relax with a shape without sums")
-    seeds = np.random.SeedSequence(seed).spawn(settings.climbs)
-    climbs = [
-        climb(data, starts[i % len(starts)], settings, np.random.default_rng(s), more)
-        for i, s in enumerate(seeds)
-    ]
-    last: dict[int, Rung] = {}
-    running = list(range(len(climbs)))
-    for r in range(settings.rounds):
-        for i in running:
-            last[i] = next(climbs[i])
-            if last[i].right:
-                yield last[i]
-                return
-        running.sort(key=lambda i: -last[i].token_accuracy)
-        yield last[running[0]]
-        if r in settings.halving:
-            running = running[: max(1, len(running) // 2)]
-
-
-def climb(
-    data: Examples, start: Draft, settings: Climbing, rng: np.random.Generator, more: More | None = None
-) -> Iterator[Rung]:
-    """Yield a draft after each round, without end."""
-    frame, draft = start.frame, start
-    held = some(data, settings.start, rng)
-    fresh: list[int] = []
-    r = 0
-    while True:
-        bench = Bench(frame, held.x)
-        search = Search(bench, held.y, rng)
-        at = search.state(fit_output(draft, bench.run(draft), held.y, steps=50))
-        if at.draft.units:
-            older = rng.choice(len(draft.units), min(3, len(draft.units)), replace=False)
-            at = search.sweep(at, sorted({*fresh, *map(int, older)}))
-            at = search.state(fit_output(at.draft, at.values, held.y, steps=50))
-        draft = at.draft
-        looked = more(rng, settings.check) if more else some(data, settings.check, rng)
-        wrong = looked.take(wrong_rows(draft, looked))
-        token, sequence = score(draft, looked)
-        if not len(wrong):
-            wrong = data.take(wrong_rows(draft, data))
-        yield Rung(r, draft, token, sequence, not len(wrong))
-        judged, weight = drawn(at.losses.sum(1), settings.judged // frame.length, rng)
-        part = State(draft, [v[judged] for v in at.values], at.scores[judged], at.losses[judged])
-        growth = Growth(part, bench.take(judged), held.y[judged], weight, rng)
-        held = widened(held, wrong, looked, settings, rng)
-        best = growth.best(settings.tries)
-        before = len(draft.units)
-        draft = draft if best is None else growth.grown(best)
-        fresh = list(range(before, len(draft.units)))
-        r += 1
+    racing = Race.begin(data, starts, settings, seed=seed)
+    for _ in range(settings.rounds):
+        rung = racing.round(data, settings, more)
+        yield rung
+        if rung.right:
+            return
 
 
 def some(data: Examples, most: int, rng: np.random.Generator) -> Examples:
