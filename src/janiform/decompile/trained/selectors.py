@@ -13,7 +13,7 @@ from janiform.ir.nodes import And, Best, Count, Indices, Map, Or, Rule, Select, 
 from janiform.ir.nodes import Sequence as Variable
 from janiform.tasks.sequences import SPECIAL, Sampler
 
-KEY, QUERY = Arg(0), Arg(1)
+KEY, QUERY, TOKENS = Arg(0), Arg(1), Tokens()
 SMALL = 12
 """The most symbols of which each is worth a selector of its own."""
 
@@ -35,11 +35,12 @@ def candidates(sampler: Sampler, variables: Sequence[Variable]) -> Iterator[Sele
         apart = Apply("%", (Apply("-", (QUERY, KEY)), Lit(every)))
         for rest in range(every):
             yield Select(Apply("==", (apart, Lit(rest))), Indices(), Indices())
-    tokens = named(sampler)
-    yield from tokens
     yield symbols(sampler)
-    for several in (symbols(sampler), *tokens[: -len(SPECIAL) + 1]):
-        yield from (Best(several, rule) for rule in EDGES)
+    yield from (Best(symbols(sampler), rule) for rule in EDGES)
+    for variable in (Tokens(), *variables):
+        for several in named(sampler, variable):
+            yield several
+            yield from (Best(several, rule) for rule in EDGES)
     for key in (Tokens(), *variables):
         for query in (Tokens(), *variables):
             for asked in (query, restarting(sampler, query)):
@@ -55,10 +56,10 @@ def candidates(sampler: Sampler, variables: Sequence[Variable]) -> Iterator[Sele
             yield Best(Select(Apply(op, (KEY, QUERY)), value, value), rule, value)
 
 
-def named(sampler: Sampler) -> list[Selector]:
-    """A selector for each token: the symbols, unless they are many, and the special tokens but <pad>."""
+def named(sampler: Sampler, variable: Variable = TOKENS) -> list[Selector]:
+    """Keys at which a variable is a token, for each: the symbols, unless they are many, and the special ones but <pad>."""
     few = sampler.symbols if len(sampler.symbols) <= SMALL else ()
-    return [token_is(token) for token in (*few, *SPECIAL[:-1])]
+    return [token_is(token, variable) for token in (*few, *SPECIAL[:-1])]
 
 
 def offset(by: int) -> Selector:
@@ -66,9 +67,9 @@ def offset(by: int) -> Selector:
     return Select(Apply("==", (Apply("-", (QUERY, KEY)), Lit(by))), Indices(), Indices())
 
 
-def token_is(token: str) -> Selector:
-    """Every key that is this token."""
-    return Select(Apply("==", (KEY, Lit(token))), Tokens(), Tokens())
+def token_is(token: str, variable: Variable = TOKENS) -> Selector:
+    """Every key that is this token, or at which another variable is."""
+    return Select(Apply("==", (KEY, Lit(token))), variable, Tokens())
 
 
 def among(tokens: Sequence[str]) -> Selector:
