@@ -40,6 +40,24 @@ def test_units_give_the_columns_within_their_bound(dtype, case):
     assert (error <= units.error + inexact * steepest).all()
 
 
+def gelu(z: np.ndarray) -> np.ndarray:
+    """GPT-2's."""
+    return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+
+
+@pytest.mark.parametrize("dtype", list(UNIT))
+@given(case=columns(), seed=st.integers(0, 1000), share=st.floats(1e-6, 0.2))
+def test_bent_units_are_gelus_within_the_same_bound(dtype, case, seed, share):
+    points, height = case
+    noise = np.full(len(points), share * np.diff(points).min(initial=1.0))
+    units = realize("x", points, height, noise, UNIT[dtype], bent=True)
+    off = np.random.default_rng(seed).uniform(-1, 1, len(points)) * noise
+    for push in (0 * noise, noise, -noise, off):
+        hidden = gelu(np.outer(points + push, units.slope) + units.offset)
+        error = np.abs(hidden @ units.out + units.base - height.T).max(0)
+        assert (error <= units.error + 1e-12).all()
+
+
 @given(case=columns(), seed=st.integers(0, 1000), share=st.floats(0, 0.2))
 def test_noise_stays_within_the_bound(case, seed, share):
     points, height = case

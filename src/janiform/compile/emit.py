@@ -14,9 +14,10 @@ import numpy as np
 from janiform.compile.attention import Head
 from janiform.compile.outputs import Output
 from janiform.compile.plan import Plan
+from janiform.compile.precision import Arithmetic
 from janiform.compile.result import Place
 from janiform.compile.schedule import HeadRun, Schedule
-from janiform.compile.units import GATE
+from janiform.compile.units import GATE, STRAIGHT, power_above, steepness
 from janiform.compile.variables import Form, Variable, at_bos, bound
 from janiform.ir.nodes import Sequence
 from janiform.ir.semantics import Signature
@@ -28,9 +29,16 @@ if TYPE_CHECKING:
 class Emitter:
     """The weights being written, and where things are."""
 
-    def __init__(self, schedule: Schedule, signature: Signature, layout: Layout, level_scale: float) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        signature: Signature,
+        layout: Layout,
+        level_scale: float,
+        arithmetic: Arithmetic,
+    ) -> None:
         self.schedule, self.signature, self.layout = schedule, signature, layout
-        self.level_scale = level_scale
+        self.level_scale, self.arithmetic = level_scale, arithmetic
         self.d_model = layout.d_model
         self.bos: int | None = 0 if layout.flags else None
         self.pad: int | None = 1 if layout.flags else None
@@ -135,6 +143,15 @@ class Emitter:
             if n not in housed and isinstance(n, Sequence):
                 found.append(Place(n, planned.name(n), "virtual", None))
         return tuple(found)
+
+    def sizes_of_dims(self) -> np.ndarray:
+        """Bound what each dimension of the stream can hold."""
+        size = np.zeros(self.d_model)
+        if self.layout.flags:
+            size[:2] = 1.0
+        for v in self.schedule.variables:
+            np.maximum.at(size, list(v.dims), v.bound + v.error)
+        return size
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -269,6 +286,10 @@ class Emitter:
                 consts.append(w * (mean.const - lowest) + open_ * (gate.const - 1.0))
             read, const = np.array(reads).T.reshape(self.d_model, len(gates)), np.array(consts)
             out, base = np.ones((len(gates), 1)), np.zeros(1)
+            if self.arithmetic.normal:
+                widest = max((w for w, _ in gates), default=0.0)
+                steep = steepness(widest * size, self.arithmetic.unit)
+                read, const, out = read * steep, const * steep, out / steep
         else:
             assert v.coordinate is not None
             read = np.outer(self.vector(v.coordinate), v.units.slope)
@@ -277,7 +298,7 @@ class Emitter:
         largest = np.abs(read).T @ self.extent + np.abs(const)
         assert self.bos is not None and self.pad is not None
         if len(const):
-            shut = 2.0 ** np.ceil(np.log2(np.maximum(largest, 1.0)))
+            shut = power_above(np.maximum(2 * largest, 2 * STRAIGHT) if self.arithmetic.normal else largest)
             read[self.bos] -= shut
             read[self.pad] -= shut
         return read, const, out, base

@@ -6,6 +6,7 @@ Source: Lindner et al. 2023 (Tracr), section 3, for the idea; the constructions 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from janiform.compile.emit import Emitter
 from janiform.compile.layout import lay_out
 from janiform.compile.lower import lower, refuse_meaningless
 from janiform.compile.plan import Plan
-from janiform.compile.precision import UNIT, output_error, realize_all
+from janiform.compile.precision import UNIT, Arithmetic, output_error, realize_all
 from janiform.compile.result import Bound, Compiled, Readout
 from janiform.compile.schedule import schedule
 from janiform.compile.settle import plan_program
@@ -39,10 +40,12 @@ def compile_program(
     *,
     layout: Literal["separate", "reuse"] = "separate",
     dtype: Literal["auto", "float32", "float64"] = "auto",
+    arithmetic: Callable[[str], Arithmetic] = Arithmetic,
 ) -> Compiled:
     """Compile a program into the weights of a transformer that computes it exactly.
 
-    With ``dtype="auto"`` the weights are float32 where the error bound allows it, else float64.
+    With ``dtype="auto"`` the weights are float32 where the error bound allows it, else float64. ``arithmetic`` says how a
+    model in that format will compute: a normal one keeps the bound where it reads through normalizations and bends at GELUs.
     Raises CompileError for what cannot be, with its size and the remedy; MeaningError where some input has no meaning.
 
     >>> from janiform.ir.derived import histogram
@@ -67,10 +70,11 @@ def compile_program(
         scheduled = schedule(planned)
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no bound, and is refused
-                level_scale = realize_all(scheduled, signature.max_len, precision)
+                computing = arithmetic(precision)
+                level_scale = realize_all(scheduled, signature.max_len, computing)
                 laid = lay_out(scheduled, reuse=layout == "reuse")
-                emitter = Emitter(scheduled, signature, laid, level_scale)
-                return _emit(program, planned, emitter, precision, layout)
+                emitter = Emitter(scheduled, signature, laid, level_scale, computing)
+                return _emit(program, planned, emitter, layout)
         except Imprecise as e:
             refused = e
     last = attempts[-1][0]
@@ -78,9 +82,9 @@ def compile_program(
     raise CompileError(f"not exact in {last}: {refused}; {remedy}")
 
 
-def _emit(program: Program, planned: Plan, emitter: Emitter, dtype: str, layout: str) -> Compiled:
-    outputs, signature = list(planned.outputs.values()), emitter.signature
-    error, margin = output_error(outputs, dtype)
+def _emit(program: Program, planned: Plan, emitter: Emitter, layout: str) -> Compiled:
+    outputs, signature, dtype = list(planned.outputs.values()), emitter.signature, emitter.arithmetic.dtype
+    error, margin = output_error(outputs, emitter.arithmetic)
     sizes = emitter.sizes(outputs)
     parameters = emitter.parameters(sizes)
     if parameters > MAX_PARAMETERS:
@@ -108,6 +112,7 @@ def _emit(program: Program, planned: Plan, emitter: Emitter, dtype: str, layout:
         places=emitter.places(planned),
         bound=Bound(error, margin, dtype),
         layout=layout,
+        extent=emitter.sizes_of_dims(),
     )
 
 

@@ -5,7 +5,7 @@ NumPy only; ``janiform.pair`` turns a ``Compiled`` into a torch model with its p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -61,6 +61,8 @@ class Place:
 class Bound:
     """A proof in two numbers: read-outs err by at most ``error``, and come out right while they err by less than ``margin``.
 
+    Where nothing is proven, as of weights that were trained, ``error`` is infinite.
+
     >>> Bound(1e-5, 0.5, "float32").exact
     True
     """
@@ -77,7 +79,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
-    """A compiled program: the settings and weights of a transformer, with TransformerLens' names and shapes."""
+    """A compiled program: the settings and weights of a transformer, with TransformerLens' names and shapes.
+
+    ``extent`` bounds what each dimension of the residual stream can hold.
+    """
 
     program: Program
     signature: Signature
@@ -87,3 +92,4 @@ class Compiled:
     places: tuple[Place, ...]
     bound: Bound
     layout: str = "separate"
+    extent: np.ndarray = field(default_factory=lambda: np.zeros(0))

@@ -22,6 +22,12 @@ ROUNDINGS = 4
 GATE = 1.25
 """How far beyond what it holds back a gate reaches when it is shut; up to the next power of two."""
 
+STRAIGHT = 10.0
+"""Beyond this, GELU is a rectifier in either format: gelu(-10) is less than 1e-22."""
+
+BENT = 0.17
+"""The most by which GELU falls short of a rectifier."""
+
 FEW = 2
 """Up to this many steps are taken as they are."""
 
@@ -50,21 +56,34 @@ class Units:
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # points that coincide are refused below
-def realize(name: str, points: np.ndarray, height: np.ndarray, noise: np.ndarray, unit: float) -> Units:
+def realize(
+    name: str,
+    points: np.ndarray,
+    height: np.ndarray,
+    noise: np.ndarray,
+    unit: float,
+    *,
+    bent: bool = False,
+) -> Units:
     """Return units for columns ``height[r, i]`` at ascending ``points[i]``, each known up to ``noise[i]``.
 
-    Raises Imprecise where two points that must be told apart lie too close for their noise.
+    With ``bent`` they are steep enough to be GELUs as well. Raises Imprecise where two points that must be told apart
+    lie too close for their noise.
     """
     if height.shape[1] < 2 or not len(height):
         start = height[:, 0] if height.shape[1] else np.zeros(len(height))
         return Units(np.zeros(0), np.zeros(0), np.zeros((0, len(height))), start, unit * np.abs(start))
     points, height, noise = _apart(name, points, height, noise)
     if height.shape[1] < 2:
-        return realize(name, points, height, noise, unit)
+        return realize(name, points, height, noise, unit, bent=bent)
     step, sure = _steps(points, height, noise, unit)
+    if bent:
+        step = _steep(step, points, noise, unit)
     if sure.all() and len(step) <= 2 * FEW:
         return step
     hinges = _hinges(points, height, noise, unit)
+    if bent:
+        hinges = _steep(hinges, points, noise, unit)
     use_hinges = (hinges.error < step.error) | ~sure
     use_hinges &= hinges.error < np.where(sure, np.inf, _spread(height) / 16)
     if not (sure | use_hinges).all():
@@ -151,6 +170,38 @@ def _passed(lines: np.ndarray, noise: np.ndarray) -> np.ndarray:
     steep = np.abs(lines)
     beside = np.maximum(np.pad(steep, ((0, 0), (1, 0))), np.pad(steep, ((0, 0), (0, 1))))
     return (beside * noise).max(1)
+
+
+def _steep(u: Units, points: np.ndarray, noise: np.ndarray, unit: float) -> Units:
+    """Scale what enters each unit by a power of two, and what leaves it back, until a GELU does as well.
+
+    Where no point comes near the break, all lie in the straight parts. Where one lies on it, the bend is made as small as
+    the rounding of the largest value.
+    """
+    at = np.outer(u.slope, points) + u.offset[:, None]
+    off = np.abs(u.slope[:, None]) * noise + ROUNDINGS * unit * (
+        np.abs(np.outer(u.slope, points)) + np.abs(u.offset[:, None])
+    )
+    clear, reach = (np.abs(at) - off).min(1), (np.abs(at) + off).max(1)
+    scale = np.minimum(np.where(clear > 0, power_above(STRAIGHT / clear), np.inf), steepness(reach, unit))
+    bend = np.where(scale * clear >= STRAIGHT, 0.0, BENT / scale)
+    return Units(
+        u.slope * scale,
+        u.offset * scale,
+        u.out / scale[:, None],
+        u.base,
+        u.error + bend @ np.abs(u.out),
+    )
+
+
+def steepness(reach: np.ndarray | float, unit: float) -> np.ndarray:
+    """Return by how much to scale what enters a GELU, at most ``reach``, so that its bend is lost in rounding."""
+    return power_above(BENT / (unit * np.maximum(reach, 2.0**-40)))
+
+
+def power_above(x: np.ndarray | float) -> np.ndarray:
+    """Return the least power of two, from 1 up, that is not below ``x``."""
+    return 2.0 ** np.ceil(np.log2(np.maximum(x, 1.0)))
 
 
 def _rounding(
