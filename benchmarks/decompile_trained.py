@@ -3,7 +3,8 @@
     python benchmarks/decompile_trained.py                                   # the models that come with Janiform
     python benchmarks/decompile_trained.py --models FOLDER/* --inputs 2000   # others; a name begins with its task
     python benchmarks/decompile_trained.py --controls                        # models that were never trained
-    python benchmarks/decompile_trained.py --behavior                        # rules from behavior alone, for comparison
+    python benchmarks/decompile_trained.py --evidence inputs                 # rules over heads without interventions
+    python benchmarks/decompile_trained.py --evidence behavior               # rules over no heads at all
 
 A folder or file is called TASK-anything. Agreement is on so many sequences of each length range (0-50, 51-100, 101-150), from
 position 0 on; interchange is the worst of the program's variables. Times are CPU seconds of one core: finding, then verifying.
@@ -36,14 +37,16 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", type=Path)
     parser.add_argument("--inputs", type=int, default=2000)
     parser.add_argument("--controls", action="store_true")
-    parser.add_argument("--behavior", action="store_true")
+    parser.add_argument(
+        "--evidence", choices=("interventions", "inputs", "behavior"), default="interventions"
+    )
     parser.add_argument("--quick", action="store_true", help="one model and few inputs, to see that it runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     settings = Settings(
         inputs=50 if options.quick else options.inputs,
-        extracting=Extracting(interventional=not options.behavior),
+        extracting=Extracting(evidence=options.evidence),
     )
     if not options.json:
         print(HEADER + "\n" + "|---" * 9 + "|")

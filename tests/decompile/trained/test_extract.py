@@ -55,10 +55,13 @@ def test_a_program_reads_what_features_say(name):
     assert set(written) <= allowed
 
 
-def test_rules_over_behavior_alone_are_an_ablation():
-    """Without interventions a program comes out too, and what it says is what the model says."""
+@pytest.mark.parametrize("evidence", ["inputs", "behavior"])
+def test_rules_without_interventions_are_an_ablation(evidence):
+    """Without interventions, and even without heads, a program comes out too, and what it says is what the model says."""
     task, model = sampler("D2"), load_trained("D2-1l1h16")
-    found = extract(model, task, Extracting(interventional=False, inputs=80)).found
+    extraction = extract(model, task, Extracting(evidence=evidence, inputs=80))
+    found = extraction.found
+    assert any(f.heads for f in extraction.features) == (evidence == "inputs")
     batch = task.draw(np.random.default_rng(5), 40, 1, 100)
     mine = answers(interpreted(task, batch), found.program, task)
     assert agree(mine, observe(model, task, batch).said, batch.asked).all(1).mean() >= 0.95

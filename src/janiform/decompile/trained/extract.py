@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from janiform.decompile.trained.features import Feature, copied, features
+from janiform.decompile.trained.features import Feature, copied, features, supposed
 from janiform.decompile.trained.heads import Reading, read_head
 from janiform.decompile.trained.interventions import Head, grouped, intervene, pairs
 from janiform.decompile.trained.needed import needed_heads
@@ -28,6 +28,10 @@ from janiform.tasks.sequences import Sampler, Sequences
 
 RARE = 0.1
 """What counterexamples weigh beside inputs at random: they may be errors of the model that no rule is for."""
+
+Evidence = Literal["interventions", "inputs", "behavior"]
+"""What rules are fitted to: what heads do, on inputs and under interventions; on inputs alone; or what a model says, by
+variables that no head was asked for. The latter two are there for comparison."""
 
 Tell = Callable[[str], None]
 
@@ -45,7 +49,7 @@ class Extracting:
     rounds: int = 3
     longest_read: int = 60
     longest_intervened: int = 30
-    interventional: bool = True
+    evidence: Evidence = "interventions"
     any_token: bool = False
     seed: int = 0
 
@@ -95,11 +99,14 @@ def extract(
     tell("looking for the heads that are needed")
     needed, without = needed_heads(model, sampler, batch)
     tell("reading heads")
-    readings = read(model, sampler, batch, needed)
-    several = features(sampler, interpreted(sampler, batch), readings)
+    if settings.evidence == "behavior":
+        readings, several = [], supposed(sampler, interpreted(sampler, batch))
+    else:
+        readings = read(model, sampler, batch, needed)
+        several = features(sampler, interpreted(sampler, batch), readings)
     tell("finding rules")
     where = [situations(model, sampler, drawn(model, sampler, rng, settings.inputs, sampler.longest))]
-    if settings.interventional:
+    if settings.evidence == "interventions":
         base, source = pairs(
             sampler, rng, settings.interventions, room(model, sampler, settings.longest_intervened)
         )

@@ -60,6 +60,16 @@ def features(sampler: Sampler, run: Run, readings: Sequence[Reading]) -> list[Fe
     return list(found.values())
 
 
+def supposed(sampler: Sampler, run: Run) -> list[Feature]:
+    """Variables that solve many tasks, whatever a model's heads do: what stands before, counts, and the last symbol."""
+    selectors = (EVERY, offset(1), offset(2), Best(symbols(sampler), "rightmost"))
+    readings = [
+        Reading(0, i, (s,), 1.0, bool((run.pairs_selected(s).sum(2) <= 1).all()), ())
+        for i, s in enumerate(selectors)
+    ]
+    return [replace(f, heads=()) for f in features(sampler, run, readings)]
+
+
 def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Feature]) -> list[Feature]:
     """The variables that one head writes."""
     few = len(sampler.symbols) <= SMALL
