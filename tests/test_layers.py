@@ -37,8 +37,9 @@ READS: dict[str, set[str]] = {
 DOORS = {
     ("janiform.ir.program", "pair"),
     ("janiform.ir.program", "text"),
+    ("janiform.pair.pair", "realistic"),
 }
-"""Call-time imports that point upward: methods of the center that open onto a higher floor."""
+"""Call-time imports that point upward: methods that open onto a higher floor."""
 
 TORCH = {"model", "train", "pair", "realistic", "learn", "decompile", "procedural", "bench", "viz", "interop"}
 """The layers that may import torch when they are imported."""

@@ -4,7 +4,8 @@ A *writer* (input, head ``a{l}.h{h}``, MLP ``m{l}``) adds a vector to the residu
 ``<k>``, ``<v>``, an MLP, ``logits``) sees the stream through its input matrix. The edge exists when what the writer
 writes, seen through that matrix, is ever other than what the ablation puts in its place, and the reader is itself on a
 path to an output. Resampled or averaged activations differ from the true ones where they vary over inputs at a position;
-zeros differ where they are not zero. Names follow EAP-IG and MIB.
+zeros differ where they are not zero. Names follow EAP-IG and MIB. A pair that is another in disguise has the other's circuit:
+noise, distractors and rounding make no edges.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import torch
 
 from janiform.errors import InputError
 from janiform.ir.nodes import Value
+from janiform.model import Config
 from janiform.pair.inputs import count, drawn, everything
-from janiform.pair.wiring import Wiring
+from janiform.pair.wiring import Wiring, components
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
 Ablation = Literal["resample", "mean", "zero"]
 Granularity = Literal["component", "qkv"]
+Heads = tuple[tuple[int | None, ...], ...]
 TOLERANCE = 1e-5
 """What a reader sees, in units of the stream, counts as nothing below this; softmax leaks are smaller."""
 
@@ -126,10 +129,13 @@ def circuit(
         raise InputError(
             "the edges of a model with normalization are not linear in what is written; circuit() needs none"
         )
-    wiring = Wiring(pair.model)
-    batches, seen, exhaustive = _batches(pair, inputs, limit, draws, seed)
+    true, heads = _undisguised(pair)
+    wiring = Wiring(true.model)
+    batches, seen, exhaustive = _batches(true, inputs, limit, draws, seed)
     carries = _carries(wiring, batches, ablation)
-    alive = _alive(wiring, carries, 0 if inputs is None else max(map(len, inputs), default=0), pair)
+    alive = _alive(wiring, carries, 0 if inputs is None else max(map(len, inputs), default=0), true)
+    if heads is not None:
+        alive = _disguised(alive, heads, pair.model.config)
     merged: dict[Edge, bool] = {}
     for (writer, reader), here in alive.items():
         for position in range(len(here)) if positions else [None]:
@@ -215,6 +221,33 @@ def _alive(
             if alive[writer, reader].any():
                 heard[writer] |= reading[reader]
     return {edge: alive[edge] for edge in carries}
+
+
+def _undisguised(pair: Pair) -> tuple[Pair, Heads | None]:
+    """Return the pair whose mechanism a pair has, and which of its heads are which."""
+    if pair.origin is None or pair.origin.heads is None:
+        return pair, None
+    return pair.origin.pair, pair.origin.heads
+
+
+def _disguised(
+    alive: dict[tuple[str, str], np.ndarray], heads: Heads, config: Config
+) -> dict[tuple[str, str], np.ndarray]:
+    """Say of each edge of a disguised model whether that which it truly is carries anything; what is new does not."""
+    true = {f"a{i}.h{new}": f"a{i}.h{old}" for i, row in enumerate(heads) for new, old in enumerate(row)}
+    writers, readers = components(config)
+    nothing = np.zeros(config.n_ctx, dtype=bool)
+
+    def origin(name: str) -> str:
+        component, bracket, letter = name.partition("<")
+        return true.get(component, component) + bracket + letter
+
+    return {
+        (w, r): alive.get((origin(w), origin(r)), nothing)
+        for w_at, w in enumerate(writers)
+        for r, before in readers
+        if w_at < before
+    }
 
 
 def _labels(pair: Pair, embeddings: str) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Pairs in files: one ``.safetensors`` with the weights, and in its header the program, the layout and the codec.
 
+The pair that a pair was made from goes with it, its tensors under ``origin.``; so do the matrices of its basis, under ``basis.``.
 Reading builds the program by the JSON reader of the language and checks everything else against the weights, so a
 stranger's file runs no code and cannot describe what it does not hold.
 """
@@ -11,12 +12,15 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from janiform.compile.result import Bound, Place, Readout
 from janiform.errors import FileError, JaniformError
 from janiform.ir.nodes import Count, Node, Selector, Value
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
-from janiform.model import Config, Transformer, checkpoint
+from janiform.model import Config, checkpoint
+from janiform.pair.basis import Basis, Origin
 from janiform.text.json import from_json, to_json
 
 if TYPE_CHECKING:
@@ -24,13 +28,19 @@ if TYPE_CHECKING:
 
 KIND = "pair"
 T = TypeVar("T")
-Parts = tuple[Program, Transformer, Signature, tuple[Readout, ...], tuple[Place, ...], Bound, str]
+Tensors = dict[str, np.ndarray]
 
 
 def write(path: str | os.PathLike[str], pair: Pair) -> None:
     """Write a pair to one file, atomically."""
+    metadata, tensors = _parts_out(pair)
+    checkpoint.write(path, KIND, metadata, tensors)
+
+
+def _parts_out(pair: Pair) -> tuple[dict[str, Any], Tensors]:
+    """Return a pair as JSON-like data and tensors."""
     s, b = pair.signature, pair.bound
-    metadata = {
+    metadata: dict[str, Any] = {
         "config": pair.model.config.to_dict(),
         "program": to_json(pair.program),
         "signature": {
@@ -43,22 +53,84 @@ def write(path: str | os.PathLike[str], pair: Pair) -> None:
         "readouts": [[r.name, r.kind, r.start, r.stop, list(r.values), r.gap] for r in pair.readouts],
         "places": [_place_out(p) for p in pair.places],
         "nodes": _nodes_out([p.node for p in pair.places]),
-        "bound": [b.error, b.margin, b.dtype],
+        "bound": [b.error if math.isfinite(b.error) else None, b.margin, b.dtype],
         "layout": pair.layout,
     }
-    checkpoint.write(path, KIND, metadata, pair.model.weights())
+    tensors = pair.model.weights()
+    if pair.basis is not None:
+        tensors |= {"basis.read": pair.basis.read, "basis.write": pair.basis.write}
+    if pair.origin is not None:
+        inner, theirs = _parts_out(pair.origin.pair)
+        heads = pair.origin.heads
+        metadata["origin"] = {"heads": None if heads is None else list(map(list, heads)), "pair": inner}
+        tensors |= {f"origin.{name}": w for name, w in theirs.items()}
+    return metadata, tensors
 
 
-def read(path: str | os.PathLike[str]) -> Parts:
-    """Return the parts of the pair in a file; ``FileError`` says what is wrong with any other file."""
-    metadata, weights = checkpoint.read(path, KIND)
-    model = checkpoint.restore(path, metadata.get("config"), weights)
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the parts of the pair in a file, by field; ``FileError`` says what is wrong with any other file."""
+    metadata, tensors = checkpoint.read(path, KIND)
     try:
-        return _Reader(metadata, model.config).parts(model)
+        return _parts(path, metadata, tensors)
     except FileError as e:
-        raise FileError(f"{path}: {e}") from None
+        raise e if str(e).startswith(str(path)) else FileError(f"{path}: {e}") from None
     except (JaniformError, RecursionError, OverflowError) as e:
         raise FileError(f"{path}: {e or type(e).__name__}") from None
+
+
+def _parts(path: str | os.PathLike[str], metadata: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
+    """Return the parts of a pair and, within, of the pair that it was made from."""
+    from janiform.pair.pair import Pair
+
+    inner = _taken(tensors, "origin.")
+    matrices = _taken(tensors, "basis.")
+    model = checkpoint.restore(path, metadata.get("config"), tensors)
+    basis = _basis(matrices, model.config)
+    parts = _Reader(metadata, model.config, basis).parts()
+    origin = metadata.get("origin")
+    if origin is None and not inner:
+        return {**parts, "model": model, "basis": basis, "origin": None}
+    if type(origin) is not dict or type(origin.get("pair")) is not dict:
+        raise FileError("the pair that it was made from is missing or damaged")
+    pair = Pair(**_parts(path, origin["pair"], inner))
+    pair.model.requires_grad_(False)
+    heads = _heads(origin.get("heads"), model.config, pair.model.config)
+    return {**parts, "model": model, "basis": basis, "origin": Origin(pair, heads)}
+
+
+def _taken(tensors: Tensors, prefix: str) -> Tensors:
+    """Take the tensors under a prefix out of others."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name) for name in names}
+
+
+def _basis(matrices: Tensors, config: Config) -> Basis | None:
+    if not matrices:
+        return None
+    if set(matrices) != {"read", "write"} or any(w.dtype != "float64" for w in matrices.values()):
+        raise FileError("its basis must be two matrices of float64, read and write")
+    basis = Basis(matrices["read"], matrices["write"])
+    if basis.d_model != config.d_model:
+        raise FileError(
+            f"its basis is of a stream of {basis.d_model}, its weights of one of {config.d_model}"
+        )
+    return basis
+
+
+def _heads(rows: Any, config: Config, theirs: Config) -> tuple[tuple[int | None, ...], ...] | None:
+    """Read which head of the origin each head is: each of those exactly once."""
+    if rows is None:
+        return None
+    good = type(rows) is list and len(rows) == config.n_layers == theirs.n_layers
+    for row in rows if good else ():
+        good = good and type(row) is list and len(row) == config.n_heads
+        known = [h for h in row if h is not None] if good else []
+        good = (
+            good and _whole_numbers(theirs.n_heads)(known) and len(set(known)) == len(known) == theirs.n_heads
+        )
+    if not good:
+        raise FileError("its heads are not those of the pair that it was made from")
+    return tuple(map(tuple, rows))
 
 
 def _place_out(p: Place) -> list[Any]:
@@ -75,18 +147,26 @@ def _nodes_out(nodes: Sequence[Node]) -> dict[str, Any] | None:
 class _Reader:
     """Reads metadata field by field and refuses what does not fit the model."""
 
-    def __init__(self, metadata: dict[str, Any], config: Config) -> None:
+    def __init__(self, metadata: dict[str, Any], config: Config, basis: Basis | None) -> None:
         self.metadata, self.config = metadata, config
+        self.dims = config.d_model if basis is None else basis.dims
 
-    def parts(self, model: Transformer) -> Parts:
+    def parts(self) -> dict[str, Any]:
         program = from_json(self.field("program", dict))
         signature = self.signature()
         readouts = tuple(self.readout(r) for r in self.field("readouts", list))
         if [r.name for r in readouts] != list(program.outputs):
             raise FileError(f"its read-outs are not those of its program: {', '.join(program.outputs)}")
-        error, margin, dtype = self.row(self.field("bound", list), "bound", (_real, _real, str))
-        layout = self.field("layout", str)
-        return program, model, signature, readouts, self.places(), Bound(error, margin, dtype), layout
+        kinds = (lambda v: v is None or _real(v), _real, str)
+        error, margin, dtype = self.row(self.field("bound", list), "bound", kinds)
+        return {
+            "program": program,
+            "signature": signature,
+            "readouts": readouts,
+            "places": self.places(),
+            "bound": Bound(math.inf if error is None else error, margin, dtype),
+            "layout": self.field("layout", str),
+        }
 
     def field(self, name: str, kind: type[T]) -> T:
         value = self.metadata.get(name)
@@ -169,7 +249,7 @@ class _Reader:
                 lambda v: v is None or layers([v]),
                 _whole_numbers(c.n_heads),
                 _whole_numbers(c.d_mlp),
-                _whole_numbers(c.d_model),
+                _whole_numbers(self.dims),
                 lambda v: type(v) is list and all(type(m) is str for m in v),
             ),
         )

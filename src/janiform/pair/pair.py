@@ -23,6 +23,7 @@ from janiform.ir.nodes import Value
 from janiform.ir.program import Program, answer
 from janiform.ir.semantics import Signature
 from janiform.model import Config, Transformer
+from janiform.pair.basis import Basis, Origin
 from janiform.pair.check import Report, check
 from janiform.pair.circuit import Ablation, Circuit, Granularity, circuit
 from janiform.pair.codec import Codec, Outputs
@@ -37,6 +38,9 @@ _BUDGET = 2**24
 class Pair:
     """A program, a model, and which part of one is which part of the other.
 
+    ``basis`` says which directions of the stream the dimensions of ``places`` are, where they are not its axes; ``origin``
+    is the pair that this one was made from, where it was not compiled.
+
     >>> import janiform as jf
     >>> pair = jf.parse("reverse = aggregate(select(indices, length - indices - 1, ==), tokens);").compile("abc", 5)
     >>> pair("cab"), pair.check().good
@@ -50,6 +54,8 @@ class Pair:
     places: tuple[Place, ...]
     bound: Bound
     layout: str = "separate"
+    basis: Basis | None = None
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, compiled: Compiled) -> Pair:
@@ -153,6 +159,38 @@ class Pair:
             seed=seed,
         )
 
+    def subspace(self, place: Place) -> Basis:
+        """Return the directions of the residual stream in which a node lives, and those by which it is read."""
+        basis = Basis.axes(self.model.config.d_model) if self.basis is None else self.basis
+        return basis.part(place.dims)
+
+    def disguise(
+        self,
+        seed: int = 0,
+        *,
+        residual: Literal["orthogonal", "invertible"] | None = "orthogonal",
+        even: bool = True,
+        heads: bool = True,
+        units: bool = True,
+        noise: float = 0.0,
+        distractors: tuple[int, int] = (0, 0),
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+    ) -> Pair:
+        """Return a pair that computes the same by weights that look trained, and still knows where everything is."""
+        from janiform.realistic.disguise import disguise
+
+        return disguise(
+            self,
+            seed,
+            residual=residual,
+            even=even,
+            heads=heads,
+            units=units,
+            noise=noise,
+            distractors=distractors,
+            dtype=dtype,
+        )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, program, layout and codec to one ``.safetensors`` file, whole or not at all."""
         write(path, self)
@@ -160,7 +198,7 @@ class Pair:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Pair:
         """Read a pair that ``save`` wrote, running none of its contents; ``FileError`` on anything else."""
-        pair = cls(*read(path))
+        pair = cls(**read(path))
         pair.model.requires_grad_(False)
         return pair
 

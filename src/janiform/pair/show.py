@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from janiform.compile.result import Place
@@ -29,6 +30,7 @@ def facts(pair: Pair) -> dict[str, Any]:
         "heads": c.n_heads,
         "d_head": c.d_head,
         "d_model": c.d_model,
+        "coordinates": c.d_model if pair.basis is None else pair.basis.dims,
         "d_mlp": c.d_mlp,
         "parameters": sum(w.numel() for w in weights),
         "nonzero": sum(int(w.count_nonzero()) for w in weights),
@@ -72,7 +74,12 @@ def _lines(pair: Pair) -> Iterator[str]:
     yield ""
     yield f"{f['vocabulary']} tokens, up to {f['max_len']} of them, {direction}"
     yield f"{f['layers']} layers, {f['heads']} heads of {f['d_head']}, d_model {f['d_model']}, d_mlp {f['d_mlp']}, {f['dtype']}"
-    yield f"{f['parameters']:,} parameters, {f['nonzero']:,} of them not zero; error {f['error']:.1e}, margin {f['margin']:.2g}"
+    proof = (
+        f"error {f['error']:.1e}, margin {f['margin']:.2g}" if pair.bound.error < inf else "nothing is proven"
+    )
+    yield f"{f['parameters']:,} parameters, {f['nonzero']:,} of them not zero; {proof}"
+    if pair.basis is not None:
+        yield f"dims are {f['coordinates']} directions of the stream, whose axes are not theirs ({f['layout']})"
     yield ""
     written = steps(pair.program)
     yield from _table("embedding", [p for p in pair.places if p.kind == "embed"], written)

@@ -14,7 +14,25 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from janiform.model import Transformer
+from janiform.model import Config, Transformer
+
+
+def components(config: Config) -> tuple[list[str], list[tuple[str, int]]]:
+    """Return the writers in order, and the readers, each with how many writers come before it.
+
+    >>> writers, readers = components(Config(n_layers=1, d_model=4, n_heads=1, d_head=2, d_vocab=3, d_vocab_out=2, n_ctx=4))
+    >>> writers, readers[-2:]
+    (['tok', 'pos', 'a0.h0', 'm0'], [('m0', 3), ('logits', 4)])
+    """
+    writers, readers = ["tok", "pos"], []
+    for i in range(config.n_layers):
+        before = len(writers)
+        readers += [(f"a{i}.h{h}<{letter}>", before) for h in range(config.n_heads) for letter in "qkv"]
+        writers += [f"a{i}.h{h}" for h in range(config.n_heads)]
+        readers.append((f"m{i}", len(writers)))
+        writers.append(f"m{i}")
+    readers.append(("logits", len(writers)))
+    return writers, readers
 
 
 class Wiring:
@@ -24,23 +42,16 @@ class Wiring:
         config = model.config
         self.model = Transformer.from_weights(replace(config, dtype="float64"), model.weights())
         self.model.requires_grad_(False).to(model.device)
-        self.writers = ["tok", "pos"]
-        self.readers: list[tuple[str, int]] = []  # (name, how many writers come before it)
+        self.writers, self.readers = components(config)
         w = self.model.weights()
         writes = [w["embed.W_E"], w["pos_embed.W_pos"]]
         reads = []
         for i in range(config.n_layers):
-            before = len(self.writers)
             for h in range(config.n_heads):
-                self.readers += [(f"a{i}.h{h}<{letter}>", before) for letter in "qkv"]
                 reads += [w[f"blocks.{i}.attn.W_{letter}"][h] for letter in "QKV"]
-            self.writers += [f"a{i}.h{h}" for h in range(config.n_heads)]
             writes += list(w[f"blocks.{i}.attn.W_O"])
-            self.readers.append((f"m{i}", len(self.writers)))
             reads.append(w[f"blocks.{i}.mlp.W_in"])
-            self.writers.append(f"m{i}")
             writes.append(np.vstack([w[f"blocks.{i}.mlp.W_out"], w[f"blocks.{i}.mlp.b_out"]]))
-        self.readers.append(("logits", len(self.writers)))
         reads.append(w["unembed.W_U"])
         self.contacts = _contacts(self.writers, writes, self.readers, reads)
 
