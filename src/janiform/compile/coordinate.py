@@ -16,6 +16,7 @@ import numpy as np
 
 from janiform.ir.domains import IMPOSSIBLE
 from janiform.ir.functions import Apply, Fn, affine
+from janiform.ir.quotient import first_rows
 
 NEAR = 1e-9
 """Coordinates closer than this are one point."""
@@ -150,15 +151,7 @@ def row_classes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> row_classes(np.array([[1, 2], [3, 4], [1, 2]]))[1].tolist()
     [0, 1, 0]
     """
-    number: dict[bytes, int] = {}
-    first: list[int] = []
-    which = np.empty(len(rows), np.int64)
-    for i, row in enumerate(np.ascontiguousarray(rows)):
-        key = row.tobytes()
-        if key not in number:
-            number[key] = len(first)
-            first.append(i)
-        which[i] = number[key]
+    first, which = first_rows(rows)
     return rows[first], which
 
 

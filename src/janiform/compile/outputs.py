@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from janiform.compile.inside import refuse_slopes
 from janiform.compile.variables import Form
 from janiform.errors import CompileError
 from janiform.ir.derived import select_all
 from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup, canonical
+from janiform.ir.inside import refuse_slopes
 from janiform.ir.nodes import Aggregate, Map, Readout, Scores, Sequence, Slope, Value
 from janiform.ir.readout import contributions
 

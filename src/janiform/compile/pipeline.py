@@ -13,7 +13,6 @@ import numpy as np
 
 from janiform.compile.emit import Emitter
 from janiform.compile.layout import lay_out
-from janiform.compile.lower import lower, refuse_meaningless
 from janiform.compile.plan import Plan
 from janiform.compile.precision import UNIT, Arithmetic, output_error, realize_all
 from janiform.compile.result import Bound, Compiled, Readout
@@ -21,6 +20,7 @@ from janiform.compile.schedule import schedule
 from janiform.compile.settle import plan_program
 from janiform.compile.units import Imprecise
 from janiform.errors import CompileError
+from janiform.ir.lower import lower, refuse_meaningless
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 

@@ -9,11 +9,11 @@ import itertools
 import random
 from functools import partial
 
-from janiform.compile.inside import readouts_inside
 from janiform.errors import FunctionError
 from janiform.ir.domains import Facts, infer
 from janiform.ir.evaluate import evaluate
 from janiform.ir.functions import Apply, Arg, Lit, affine, table
+from janiform.ir.inside import readouts_inside
 from janiform.ir.nodes import (
     Aggregate,
     And,
