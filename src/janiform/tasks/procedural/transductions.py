@@ -67,7 +67,7 @@ class Transduction(Procedure):
     @property
     def block(self) -> int:
         lengths = self.longest - self.least + 1
-        return max(BLOCK * min(lengths, 16) // self.width, 1)
+        return max(BLOCK * min(lengths, 8) // self.width, 1)
 
     def parts(self, n: int) -> tuple[int, int]:
         """Return how many tokens there are up to the last separator of an x of length ``n``, and at most behind it."""
