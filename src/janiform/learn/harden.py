@@ -31,6 +31,7 @@ from janiform.ir.nodes import Sequence as Variable
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.learn.draft import Copy, Draft, Number, Recode, Table, Tally
+from janiform.text.naming import named
 
 KEY, QUERY = Arg(0), Arg(1)
 MASK = {"before": "<", "after": ">", "others": "!="}
@@ -39,6 +40,7 @@ MASK = {"before": "<", "after": ">", "others": "!="}
 def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: str = "output") -> Program:
     """Write a draft as a program over the tokens of ``signature``.
 
+    Variables have the names that what they do calls for, else ``copy3``, ``count1``, ...
     The weights must be exact numbers already (``learn.condense`` rounds them), since the program's are the same.
     """
     nodes: list[Variable] = [Tokens(), Indices()]
@@ -87,7 +89,7 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
     else:
         bias = tuple(_plain(b) for b in draft.bias)
         out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)
-    return Program({name: out}, {n: s for n, s in names.items() if n is not out})
+    return named(Program({name: out}, {n: s for n, s in names.items() if n is not out}), signature)
 
 
 def chosen_by(node: Variable, domain: Sequence[Value], said: Sequence[Value]) -> Variable:

@@ -81,15 +81,33 @@ def steps(program: Program) -> dict[Node, str]:
     return printer.written
 
 
+def stated(program: Program) -> dict[Node, str]:
+    """Return the nodes that ``print_program`` writes as statements of their own, with their names there.
+
+    >>> from janiform.text.rasp import parse
+    >>> list(stated(parse("x = indices + 1; y = x * x;")).values())
+    ['x']
+    """
+    printer = _Printer(program)
+    printer.text()
+    return printer.stated
+
+
+def reserved() -> set[str]:
+    """Return the names that mean something in every program."""
+    return set(KEYWORDS) | set(BUILTINS) | set(library().known())
+
+
 class _Printer:
     """Decides which nodes get statements, and writes each node once."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.known = names()
-        self.taken = set(KEYWORDS) | set(BUILTINS) | set(library().known())
+        self.taken = reserved()
         self.done: dict[Node, Rendered] = {}
         self.written: dict[Node, str] = {}
+        self.stated: dict[Node, str] = {}
         self.lines: list[str] = []
         self.counters: Counter[str] = Counter()
 
@@ -113,7 +131,7 @@ class _Printer:
             elif uses[n] > 1 or len(written) > INLINE or self._given(n):
                 name = wanted.get(n) or self._fresh(n)
                 self.lines.append(_wrap(f"{name} = {written};"))
-                self.done[n], self.written[n] = (name, ATOM), f"{name} = {written}"
+                self.done[n], self.written[n], self.stated[n] = (name, ATOM), f"{name} = {written}", name
             else:
                 self.done[n] = written, binding
         targets = ", ".join(name if self._assignable(name) else literal(name) for name in outputs)
