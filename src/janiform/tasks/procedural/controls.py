@@ -27,7 +27,7 @@ class Shuffled(Procedure):
 
     >>> from janiform.tasks.procedural import Transduction
     >>> rows(Shuffled(Transduction("identity", symbols=9, longest=4)), 0, 1).tokens.tolist()
-    [[4, 2, 8, 5, 7, 3, 8, 5, 2]]
+    [[8, 4, 8, 5, 5, 3, 4, 3, 9]]
     """
 
     task: Procedure
@@ -66,7 +66,7 @@ class NGram(Procedure):
 
     >>> from janiform.tasks.procedural import Transduction
     >>> rows(NGram(Transduction("identity", symbols=9, longest=4)), 0, 1).tokens.tolist()
-    [[8, 4, 8, 5, 5, 3, 4, 3, 9]]
+    [[4, 2, 8, 5, 7, 3, 8, 5, 2]]
     """
 
     task: Procedure
