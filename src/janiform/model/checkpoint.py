@@ -51,6 +51,11 @@ def write(
             f"{path}: the description takes {len(header):,} bytes; at most {LARGEST_HEADER // 2:,} fit"
         )
     content = arrays.save({n: np.ascontiguousarray(w) for n, w in weights.items()}, {_KEY: header})
+    write_whole(path, content)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that it appears whole or not at all."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:

@@ -125,11 +125,11 @@ def circuit(
     ):
         if given not in known:
             raise InputError(f"{name} must be one of {', '.join(known)}; got {given!r}")
-    if pair.model.config.normalization_type is not None:
+    true, heads = _undisguised(pair)
+    if true.model.config.normalization_type is not None:
         raise InputError(
             "the edges of a model with normalization are not linear in what is written; circuit() needs none"
         )
-    true, heads = _undisguised(pair)
     wiring = Wiring(true.model)
     batches, seen, exhaustive = _batches(true, inputs, limit, draws, seed)
     carries = _carries(wiring, batches, ablation)

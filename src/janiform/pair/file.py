@@ -193,7 +193,9 @@ class _Reader:
         c = self.config
         if list(map(repr, signature.vocab)) != list(map(repr, vocab)):
             raise FileError("its vocabulary is not in order")
-        if (c.d_vocab, c.n_ctx, c.attention_dir == "causal") != (len(vocab) + 2, max_len + 1, causal):
+        one = c.d_vocab == c.d_vocab_out >= len(vocab) + 2  # answers among the tokens, as in a language model
+        fits = c.d_vocab == len(vocab) + 2 or one
+        if not fits or (c.n_ctx, c.attention_dir == "causal") != (max_len + 1, causal):
             raise FileError("its signature does not fit its weights")
         return signature
 

@@ -191,6 +191,19 @@ class Pair:
             dtype=dtype,
         )
 
+    def to_gpt2(
+        self,
+        *,
+        tied: bool = False,
+        norm: Literal["LN", "RMS"] = "LN",
+        causal: bool = True,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+    ) -> Pair:
+        """Return a pair of the same program whose model is a stock GPT-2: LayerNorm, GELU, one vocabulary, causal."""
+        from janiform.realistic.gpt2 import to_gpt2
+
+        return to_gpt2(self, tied=tied, norm=norm, causal=causal, dtype=dtype)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, program, layout and codec to one ``.safetensors`` file, whole or not at all."""
         write(path, self)

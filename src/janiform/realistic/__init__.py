@@ -1,5 +1,6 @@
 """Pairs that look like trained models while their mechanism stays known."""
 
 from janiform.realistic.disguise import disguise
+from janiform.realistic.gpt2 import to_gpt2
 
-__all__ = ["disguise"]
+__all__ = ["disguise", "to_gpt2"]
