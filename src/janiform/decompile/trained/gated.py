@@ -36,6 +36,13 @@ class Gated:
     def __init__(self, graph: Graph) -> None:
         self.graph, self.edges = graph, sorted(graph.edges)
         self.heads, self.read = graph.heads, frozenset(v for e in self.edges for v in e.reads)
+        self.paths = {
+            f"{v.name}.{part}"
+            for v in graph.variables.values()
+            if v.head >= 0 and not v.part
+            for part in graph.attended(v.layer)
+        }
+        """What heads write of each variable where they write it together."""
         self._number = {e: i for i, e in enumerate(self.edges)}
         self._readers: dict[tuple[str, str], list[int]] = {}
         for i, e in enumerate(self.edges):
@@ -126,6 +133,8 @@ class _Pass:
             for i, name in enumerate(reading.names):
                 [place] = self.gated.places(Edge.value(layer, head, name))
                 gate, path = self.gates[:, place, None, None], f"{whole}.{name}"
+                if path in self.graph.variables and path not in self.gated.read:
+                    continue
                 part = self.kinds @ self.means[path] * (1 - gate) if path in self.means else None
                 if place < len(self.gated.edges):
                     carried = reading.values[:, i] @ block.v[head] * reading.scale

@@ -66,7 +66,7 @@ def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) ->
     """
     settings = settings or Pruning()
     rng, deadline = np.random.default_rng(settings.seed), time.process_time() + settings.seconds
-    calibration = _calibration(model, task, settings, rng)
+    calibration = calibrate(model, task, rng, settings.inputs, settings.short)
     graph = measure(lift(model), calibration, token_classes(task, model.config.d_vocab))
     ledger = Ledger()
 
@@ -95,18 +95,19 @@ def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) ->
         search.grow(failing, sum(map(len, fresh)))
         search.mend()
         _cut_edges(search)
-    graph, found = search.graph, _match(search.graph, fresh)
+    graph, found = search.graph, matching(search.graph, fresh)
     _simplify_scales(search)
-    simpler = _match(search.graph, fresh)
+    simpler = matching(search.graph, fresh)
     if simpler.fraction < min(settings.least, found.fraction):
         return Pruned(graph, ledger, found)
     return Pruned(search.graph, ledger, simpler)
 
 
-def _calibration(
-    model: Transformer, task: Sampler, settings: Pruning, rng: np.random.Generator
+def calibrate(
+    model: Transformer, task: Sampler, rng: np.random.Generator, inputs: int, short: int
 ) -> list[Batch]:
-    batches = draw(model, task, rng, settings.inputs) + draw(model, task, rng, settings.short, 0, 10)
+    """Draw inputs of all lengths, and short ones of at most ten symbols."""
+    batches = draw(model, task, rng, inputs) + draw(model, task, rng, short, 0, 10)
     if not batches:
         raise InputError(f"no input of {task.name} fits the model's {model.config.n_ctx} positions")
     return batches
@@ -150,5 +151,6 @@ def _simplify_scales(search: Search) -> None:
             search.change(simpler, f"scale {site}: {form}", saved=saved)
 
 
-def _match(graph: Graph, batches: list[Batch]) -> Match:
+def matching(graph: Graph, batches: list[Batch]) -> Match:
+    """Count on how many inputs a graph agrees with the model."""
     return match(lambda b: run(graph, b.tokens, b.positions).logits, batches)

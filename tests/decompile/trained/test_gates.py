@@ -1,0 +1,151 @@
+"""Training gates leaves few edges that say what the model says, the same ones from the same seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from known import task_of, untrained
+
+from janiform.decompile.trained import lift, run
+from janiform.decompile.trained.evidence import draw
+from janiform.decompile.trained.gates import Gating, divergence, train_gates
+from janiform.decompile.trained.masks import Masks
+from janiform.decompile.trained.prune import matching
+from janiform.model.checkpoints import load_trained
+from janiform.tasks import sampler
+
+QUICK = Gating(inputs=120, steps=70, tuning=40, penalties=(0.01, 0.1), least=0.99)
+FEW = Gating(inputs=40, short=6, fresh=100, steps=30, tuning=5, rate=0.3)
+
+
+def short(name):
+    """The task that a model is named after, on inputs of at most 30 symbols."""
+    return replace(sampler(task_of(name)), longest=30)
+
+
+def trained(name, **changes):
+    return train_gates(load_trained(name), short(name), replace(FEW, **changes))
+
+
+@pytest.mark.parametrize("name", ["bin_majority-1l1h16", "tomita2-1l1h16"])
+def test_few_edges_say_what_the_model_says_at_all_lengths(name):
+    model, task = load_trained(name), sampler(task_of(name))
+    pruned = train_gates(model, task, QUICK)
+    assert len(pruned.graph.edges) <= 3
+    assert pruned.match.fraction >= 0.99
+    again = matching(pruned.graph, draw(model, task, np.random.default_rng(77), 300))
+    assert again.fraction >= 0.99
+
+
+def test_the_same_seed_gives_the_same_graph_and_ledger():
+    first, second = (trained("tomita2-1l1h16", penalties=(0.1, 1.0), seed=3) for _ in range(2))
+    assert first.graph.edges == second.graph.edges
+    assert all(torch.equal(m, second.graph.means[name]) for name, m in first.graph.means.items())
+    assert [replace(s, seconds=0.0) for s in first.ledger] == [replace(s, seconds=0.0) for s in second.ledger]
+    assert first.match == second.match
+
+
+def test_the_ledger_tells_every_stage_from_the_whole_to_the_result():
+    pruned = trained("tomita2-1l1h16", penalties=(0.001, 0.1, 99.0))
+    assert [s.what.split()[3] for s in pruned.ledger] == ["nodes,"] * 3 + ["paths,"] * 3 + ["products,"] * 3
+    edges = 20
+    for at in range(0, 9, 3):
+        stage = pruned.ledger.steps[at : at + 3]
+        assert {s.edges_before for s in stage} == {edges}
+        for kept in (s for s in stage if s.kept):
+            assert kept.match_after >= 0.97
+            edges = kept.edges_after
+    assert edges == len(pruned.graph.edges) < 20
+    assert pruned.ledger.steps[2].edges_after == 0
+
+
+def test_where_no_penalty_leaves_what_agrees_nothing_is_cut():
+    pruned = trained("D2-1l1h16", penalties=(1000.0,))
+    assert len(pruned.graph.edges) == 20
+    assert pruned.match.fraction == 1
+    assert not any(step.kept for step in pruned.ledger)
+
+
+def test_without_time_the_graph_is_the_model():
+    pruned = trained("tomita2-1l1h16", seconds=0.0)
+    assert pruned.graph.edges == lift(load_trained("tomita2-1l1h16")).edges
+    assert pruned.match.fraction == 1
+    assert len(pruned.ledger) == 0
+
+
+def test_paths_of_deep_models_are_taken_apart_between_stages():
+    model = untrained("tomita2-1l1h16", 0, n_layers=3, n_heads=2, d_head=8)
+    assert "a0.0" in lift(model).variables
+    few = replace(FEW, penalties=(0.0002,), least=0.0, steps=20)
+    pruned = train_gates(model, short("tomita2"), few)
+    [apart] = [step for step in pruned.ledger if step.what == "take paths apart"]
+    assert apart.match_after == apart.match_before
+    assert "a0.0" not in pruned.graph.variables
+
+
+def test_progress_is_told_to_the_end():
+    told = []
+    model, few = load_trained("tomita2-1l1h16"), replace(FEW, steps=5, tuning=2, penalties=(0.0,))
+    train_gates(model, short("tomita2"), few, tick=lambda *t: told.append(t))
+    assert told == [(i, 21) for i in range(1, 22)]
+
+
+def test_means_are_trained_so_that_less_is_lost():
+    """With the same cuts the divergence from the model is below that with means as measured."""
+    name = "bin_majority-1l1h16"
+    model, task = load_trained(name), short(name)
+    pruned = trained(name, penalties=(0.1,), steps=30, tuning=40)
+    measured = trained(name, seconds=0.0).graph.keeping(pruned.graph.edges)
+    assert 0 < len(measured.edges) < 20
+    lost = [0.0, 0.0]
+    for batch in draw(model, task, np.random.default_rng(5), 100):
+        wanted = model(batch.tokens, batch.positions).detach()
+        for i, graph in enumerate((pruned.graph, measured)):
+            logits = run(graph, batch.tokens, batch.positions).logits
+            lost[i] += float(divergence(logits, wanted, sets=False)[batch.asked].sum())
+    assert lost[0] < 0.8 * lost[1]
+
+
+# --- masks ---------------------------------------------------------------------------------------------------------------
+
+
+def test_gates_are_open_by_their_chance_on_average():
+    masks = Masks([(c,) for c in "abcde"], trainings=1)
+    with torch.no_grad():
+        masks.logits[:] = torch.tensor([-4.0, -1.0, 0.0, 1.0, 4.0])
+    drawn = masks.draw(40_000, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(drawn.mean(1), masks.expected(), atol=0.01, rtol=0)
+    between = ((drawn > 0) & (drawn < 1)).float().mean(1)
+    torch.testing.assert_close(between, masks.expected() * (1 - masks.expected()), atol=0.01, rtol=0)
+
+
+def test_the_slope_is_that_of_the_expected_loss():
+    """For a loss of two gates whose expectation is known, f = (a - 1)^2 b at gates of 0 and 1."""
+    masks = Masks([("a",), ("b",)], trainings=1, dtype=torch.float64)
+    with torch.no_grad():
+        masks.logits[:] = torch.tensor([0.5, -0.7])
+    drawn = masks.draw(400_000, torch.Generator().manual_seed(1))[0]
+    a, b = drawn.unbind(-1)
+    ((a - 1).square() * b).mean().backward()
+    s, t = torch.tensor([0.5, -0.7], dtype=torch.float64).sigmoid()
+    # The other gate is seldom in between too, where the square is 1/3 on average and not 1/2.
+    w = s * (1 - s)
+    closed = w / 3 + (1 - s - w / 2)
+    expected = torch.stack([-s * (1 - s) * t, t * (1 - t) * closed])
+    torch.testing.assert_close(masks.logits.grad[0], expected, atol=0.003, rtol=0)
+
+
+def test_an_edge_is_open_where_all_its_gates_are():
+    masks = Masks([("a",), ("a", "b"), ("b",), ()], trainings=2)
+    with torch.no_grad():
+        masks.logits[:] = torch.tensor([[1.0, -1.0], [1.0, 1.0]])
+    assert masks.open().tolist() == [[1, 0, 0, 1], [1, 1, 1, 1]]
+
+
+def test_divergence_is_least_at_the_same_logits():
+    draw = torch.Generator().manual_seed(0)
+    wanted, other = (torch.randn(5, 4, generator=draw) for _ in range(2))
+    for sets in (True, False):
+        assert divergence(wanted, wanted, sets=sets).abs().max() < 1e-6
+        assert (divergence(other, wanted, sets=sets) > 0).all()
