@@ -116,7 +116,15 @@ def commonest(sampler: Sampler, selector: Selector) -> Variable:
 
 def counted(selector: Selector, which: Selector) -> Variable:
     """How many of a selector's keys are such."""
-    return Count(which if selector is EVERY or selector is which else And(selector, which))
+    return Count(which if selector is which or covers(selector, which) else And(selector, which))
+
+
+def covers(selector: Selector, which: Selector) -> bool:
+    """Whether a selector of tokens takes every key that is one token, as another says."""
+    match selector, which:
+        case Select(pred=pred, keys=Tokens()), Select(pred=Apply("==", (Arg(0), Lit(token))), keys=Tokens()):
+            return pred.arity <= 1 and pred(token) is True
+    return selector is EVERY
 
 
 def held(sampler: Sampler, known: Sequence[Feature]) -> list[Selector]:

@@ -91,13 +91,14 @@ def intervene(
     rng: np.random.Generator,
     *,
     any_token: bool = False,
+    offsets: bool = True,
 ) -> Intervened:
     """Put what heads write, and the variables that stand for it, from ``source`` into ``base``, in one of three ways.
 
     What the output alone reads is replaced at one position, by what stands under the same token elsewhere. What later layers
     look up is replaced wherever tokens are alike; copies, where tokens are hardly ever alike, trade places within an input, so
     that each still stands once.
-    With ``any_token`` the one position may be under another token.
+    With ``any_token`` the one position may be under another token. Half of the inputs stand at ``offsets``, or all at 0.
 
     (A head's average carries a little of its query's own token, so that one from under another token is not quite the same.)
     """
@@ -121,7 +122,7 @@ def intervene(
     changed = Run(plain.inputs, causal=True, given=given)
 
     tokens, donors = torch.as_tensor(base.tokens), torch.as_tensor(source.tokens)
-    positions = standing(model, sampler, base, source)
+    positions = standing(model, sampler, base, source) if offsets else None
     points = [f"blocks.{layer}.attn.hook_z" for layer in sorted({layer for layer, _ in group.heads})]
     inputs = [INPUTS[node] for node in group.nodes if node in INPUTS]
     rows, places = np.nonzero(moved)

@@ -129,7 +129,8 @@ def interchange(
 ) -> list[Interchange]:
     """Intervene on each group of heads that share a variable of the program, and on each of ``needed`` that has none.
 
-    Of a head that writes no variable of it the program says that nothing changes.
+    Of a head that writes no variable of it the program says that nothing changes. Inputs stand at position 0, as those do on
+    which answers are compared.
     """
     used = set(walk(*program.outputs.values()))
     groups = grouped([f for f in several if f.node in used and f.heads])
@@ -159,7 +160,7 @@ def _interchange(
     any_token: bool,
 ) -> Interchange:
     """Count after which interventions on a group of heads model and program say the same."""
-    done = intervene(model, sampler, group, base, source, rng, any_token=any_token)
+    done = intervene(model, sampler, group, base, source, rng, any_token=any_token, offsets=False)
     mine_before, mine_after = (answers(r, program, sampler) for r in (done.plain, done.changed))
     agreed = agree(done.after, mine_after, done.asked).all(1)
     still = agree(done.before, done.after, done.asked) & agree(mine_before, mine_after, done.asked)
