@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
@@ -14,6 +14,8 @@ from janiform.errors import InputError
 
 STAGES = 6
 """How many stages are told of."""
+GATES = 30
+"""About how many of these training gates takes as long as."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Decompile:
     """How many interchange interventions are made on each variable."""
     prune: bool = False
     """Prune the lifted graph too where a program is found; where none is, that is done in any case."""
+    method: Literal["causal", "gates"] | None = None
+    """How the lifted graph is pruned, in any case: by trial of cuts, or by the published training of gates, to compare with."""
     seed: int = 0
     """Seed of all draws."""
     out: Path | None = None
@@ -40,7 +44,9 @@ class Decompile:
     def __call__(self) -> Answer:
         import torch
 
+        from janiform.decompile.trained.gates import Gating
         from janiform.decompile.trained.pipeline import Settings, decompile
+        from janiform.decompile.trained.prune import Pruning
         from janiform.model import checkpoints, read_model
         from janiform.tasks import sampler
 
@@ -54,12 +60,27 @@ class Decompile:
             else read_model(self.model)
         )
         settings = Settings(
-            inputs=self.inputs, interventions=self.interventions, prune=self.prune, seed=self.seed
+            inputs=self.inputs,
+            interventions=self.interventions,
+            prune=self.prune or self.method is not None,
+            method=self.method or "causal",
+            pruning=Pruning(seed=self.seed),
+            gating=Gating(seed=self.seed),
+            seed=self.seed,
         )
+        whole = STAGES + (GATES if self.method == "gates" else 0)
         with progress("decompiling") as tick:
-            told = iter(range(1, STAGES))
-            found = decompile(model, task, settings, tell=lambda _: tick(next(told, STAGES - 1), STAGES))
-            tick(STAGES, STAGES)
+            told: list[str] = []
+
+            def tell(what: str) -> None:
+                told.append(what)
+                tick(min(len(told), STAGES - 1) * 100, whole * 100)
+
+            def within(done: int, total: int) -> None:
+                tick(min(len(told), STAGES - 1) * 100 + GATES * 100 * done // total, whole * 100)
+
+            found = decompile(model, task, settings, tell=tell, tick=within)
+            tick(whole * 100, whole * 100)
         if self.out is not None:
             from janiform.decompile.trained.emit import write
 
@@ -72,8 +93,18 @@ class Decompile:
             ("match", found.match),
             ("interchange", found.interchange),
             ("lines", found.lines),
+            *([("edges kept", edges_kept(facts["pruned"]))] if facts["pruned"] else []),
             ("seconds", facts["seconds"]),
             *([("why no program", found.reason)] if found.reason else []),
             *([("written to", self.out)] if self.out is not None else []),
         ]
         return Answer(facts, f"{facts['program']}\n{columns(rows)}", good=not found.reason)
+
+
+def edges_kept(pruned: dict[str, Any]) -> str:
+    """Say how far a graph was pruned, how, and how often it still agrees with the model."""
+    low, high = pruned["match_interval"]
+    return (
+        f"{pruned['edges']} of {pruned['edges_before']} by {pruned['method']}, match {pruned['match']:.3f} "
+        f"({low:.3f}-{high:.3f}), {pruned['seconds']:.1f} s"
+    )

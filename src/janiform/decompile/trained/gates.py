@@ -78,19 +78,20 @@ def train_gates(
     (2, 1.0)
     """
     settings = settings or Gating()
-    rng, deadline = np.random.default_rng(settings.seed), time.process_time() + settings.seconds
+    rng, begun = np.random.default_rng(settings.seed), time.process_time()
     generator = torch.Generator().manual_seed(settings.seed)
     calibration = calibrate(model, task, rng, settings.inputs, settings.short)
     graph = measure(lift(model), calibration, token_classes(task, model.config.d_vocab))
     lessons, fresh = list(_lessons(model, calibration)), draw(model, task, rng, settings.fresh)
     match, ledger, a_stage = matching(graph, fresh), Ledger(), settings.steps + settings.tuning
+    edges_before = len(graph.edges)
     for number, (stage, gates) in enumerate(STAGES):
         if number and _together(graph) and count_split(graph) <= LARGEST:
             before, graph = (graph, match), measure(split(graph), calibration)
             match = matching(graph, fresh)
             ledger.add(_step("take paths apart", True, before, (graph, match), 0.0))
         start, training = time.process_time(), _Training(graph, gates, lessons, settings, generator)
-        while training.step < a_stage and graph.edges and time.process_time() < deadline:
+        while training.step < a_stage and graph.edges and time.process_time() < begun + settings.seconds:
             training.advance()
             tick(number * a_stage + training.step, len(STAGES) * a_stage)
         if training.step < a_stage:
@@ -105,7 +106,8 @@ def train_gates(
             ledger.add(_step(what, i == best, (graph, match), after, seconds))
         if best is not None:
             graph, match = found[best]
-    return Pruned(graph, ledger, matching(graph, draw(model, task, rng, settings.fresh)))
+    match = matching(graph, draw(model, task, rng, settings.fresh))
+    return Pruned(graph, ledger, match, "gates", edges_before, time.process_time() - begun)
 
 
 def _step(

@@ -17,6 +17,7 @@ import torch
 
 from janiform.decompile.trained.evidence import Match
 from janiform.decompile.trained.extract import Extracting, Extraction, drawn, extract
+from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import lift
 from janiform.decompile.trained.listing import count_lines, listing
@@ -36,6 +37,7 @@ from janiform.errors import InputError
 from janiform.ir.program import Program
 from janiform.model.transformer import Transformer
 from janiform.tasks.sequences import Sampler
+from janiform.train.progress import Tick
 
 LINES, LEAST, FAITHFUL = 20, 0.9, 0.8
 """A program is claimed if it has no more lines, agrees on at least this share of sequences of all lengths, and on this share
@@ -44,19 +46,32 @@ of interventions on any of the heads that are needed."""
 NEARLY = 0.05
 """The share of rows that rules may get wrong and still be tried further."""
 
+METHODS = ("causal", "gates")
+"""How a lifted graph can be pruned."""
+
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to decompile: ``inputs`` for each bin of lengths to verify on, and whether to prune where a program is found."""
+    """How to decompile: ``inputs`` for each bin of lengths to verify on, and whether to prune where a program is found.
+
+    ``method`` is how the lifted graph is pruned: "causal", by trial of cuts, or "gates", the published training of gates, which
+    is done in any case where it is asked for.
+    """
 
     inputs: int = 500
     interventions: int = 200
     prune: bool = False
+    method: str = "causal"
     extracting: Extracting = field(default_factory=Extracting)
     pruning: Pruning = field(default_factory=Pruning)
+    gating: Gating = field(default_factory=Gating)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"there is no method {self.method!r} of pruning; there are {', '.join(METHODS)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,15 +131,23 @@ class Decompiled:
             "unigram_match": self.unigram,
             "lift_error": self.lift_error,
             "edges": None if self.pruned is None else len(self.pruned.graph.edges),
+            "pruned": None if self.pruned is None else self.pruned.facts(),
             "heads_needed": [list(h) for h in self.extraction.needed],
             "seconds_verifying": round(self.seconds_verifying, 2),
         }
 
 
 def decompile(
-    model: Transformer, sampler: Sampler, settings: Settings | None = None, *, tell: Tell = lambda _: None
+    model: Transformer,
+    sampler: Sampler,
+    settings: Settings | None = None,
+    *,
+    tell: Tell = lambda _: None,
+    tick: Tick = lambda done, total: None,
 ) -> Decompiled:
     """Decompile a trained transformer, given how inputs of its task are drawn.
+
+    ``tell`` is told what is done next, ``tick`` how far a training of gates has come.
 
     >>> from janiform.model.checkpoints import load_trained
     >>> from janiform.tasks import sampler
@@ -175,10 +198,13 @@ def decompile(
             )
     verifying = time.process_time() - begun - seconds
     pruned = None
-    if not claimed or settings.prune:
+    if not claimed or settings.prune or settings.method == "gates":
         tell("pruning")
         start = time.process_time()
-        pruned = prune(model, sampler, settings.pruning)
+        if settings.method == "gates":
+            pruned = train_gates(model, sampler, settings.gating, tick=tick)
+        else:
+            pruned = prune(model, sampler, settings.pruning)
         for step in pruned.ledger:
             ledger.add(step)
         seconds += time.process_time() - start

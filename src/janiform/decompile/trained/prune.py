@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -47,11 +48,26 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pruned:
-    """A pruned graph, the steps that led to it, and its match on inputs that did not calibrate it."""
+    """A pruned graph, the steps that led to it, its match on inputs that did not calibrate it, and how it was made of how
+    many edges in how many seconds of CPU time."""
 
     graph: Graph
     ledger: Ledger
     match: Match
+    method: str
+    edges_before: int
+    seconds: float
+
+    def facts(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "method": self.method,
+            "edges": len(self.graph.edges),
+            "edges_before": self.edges_before,
+            "match": round(self.match.fraction, 5),
+            "match_interval": [round(x, 4) for x in self.match.interval],
+            "seconds": round(self.seconds, 2),
+        }
 
 
 def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) -> Pruned:
@@ -65,10 +81,11 @@ def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) ->
     (True, True)
     """
     settings = settings or Pruning()
-    rng, deadline = np.random.default_rng(settings.seed), time.process_time() + settings.seconds
+    rng, start = np.random.default_rng(settings.seed), time.process_time()
+    deadline = start + settings.seconds
     calibration = calibrate(model, task, rng, settings.inputs, settings.short)
     graph = measure(lift(model), calibration, token_classes(task, model.config.d_vocab))
-    ledger = Ledger()
+    edges_before, ledger = len(graph.edges), Ledger()
 
     def searching(graph: Graph) -> Search:
         total = sum(map(len, calibration))
@@ -98,9 +115,9 @@ def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) ->
     graph, found = search.graph, matching(search.graph, fresh)
     _simplify_scales(search)
     simpler = matching(search.graph, fresh)
-    if simpler.fraction < min(settings.least, found.fraction):
-        return Pruned(graph, ledger, found)
-    return Pruned(search.graph, ledger, simpler)
+    if simpler.fraction >= min(settings.least, found.fraction):
+        graph, found = search.graph, simpler
+    return Pruned(graph, ledger, found, "causal", edges_before, time.process_time() - start)
 
 
 def calibrate(
