@@ -69,7 +69,7 @@ def entries(group: str | None = None) -> tuple[Entry, ...]:
     """Return every entry of the index, or those of one group, in order.
 
     >>> sorted({g for e in entries() for g in e.groups})
-    ['behaviors', 'causal', 'paper', 'rasp-l', 'tracr', 'words']
+    ['behaviors', 'causal', 'paper', 'procedural', 'rasp-l', 'tracr', 'words']
     """
     if group is None:
         return tuple(_index().values())

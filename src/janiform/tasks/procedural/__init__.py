@@ -4,6 +4,7 @@ from janiform.tasks.procedural.automaton import CellularAutomaton
 from janiform.tasks.procedural.brackets import Dyck, ShuffleDyck
 from janiform.tasks.procedural.controls import NGram, Shuffled
 from janiform.tasks.procedural.diagnostics import Arithmetic, Haystack
+from janiform.tasks.procedural.known import Known, known
 from janiform.tasks.procedural.mixture import Mixture
 from janiform.tasks.procedural.notation import PROCEDURES, read, write
 from janiform.tasks.procedural.rows import Procedure, Rows, Split, rows
@@ -16,6 +17,7 @@ __all__ = [
     "CellularAutomaton",
     "Dyck",
     "Haystack",
+    "Known",
     "Mixture",
     "NGram",
     "Procedure",
@@ -25,6 +27,7 @@ __all__ = [
     "Split",
     "Transduction",
     "Twice",
+    "known",
     "read",
     "rows",
     "write",
