@@ -133,30 +133,29 @@ class Rows:
     def pairs(self) -> Iterator[Rules]:
         """Two literals joined between two sources."""
         for a, b, gain, scores in self.choices():
-            total = float(gain.sum())
-            for first, wanted in self.beam(gain, scores, total):
-                mine = self.literals[first] == wanted
-                both = self.numbers @ (gain * mine)
-                rest = float((gain * mine).sum())
-                either = float(gain[mine].sum()) + self.numbers @ (gain * ~mine)
-                for values, every in ((both, True), (either, False)):
-                    j = int((WRONG * values - self.costs).argmax())
-                    yield self.made(((Test(((first, wanted), (j, True)), every), a),), b)
-                lacking = rest - both
-                j = int((WRONG * lacking - self.costs).argmax())
-                yield self.made(((Test(((first, wanted), (j, False))), a),), b)
+            firsts = self.beam(gain, scores, float(gain.sum()))
+            held = np.stack([self.literals[first] == wanted for first, wanted in firsts]) * gain
+            with_both = held @ self.numbers.T
+            rest = held.sum(1)[:, None]
+            with_either, with_first = rest + scores - with_both, rest - with_both
+            for values, second, every in (
+                (with_both, True, True),
+                (with_either, True, False),
+                (with_first, False, True),
+            ):
+                for first, j in zip(firsts, (WRONG * values - self.costs).argmax(1), strict=True):
+                    yield self.made(((Test((first, (int(j), second)), every), a),), b)
 
     def beam(
         self, gain: NDArray[np.float64], scores: NDArray[np.float64], total: float
-    ) -> Iterator[tuple[int, bool]]:
-        """The literals, or their opposites, that alone bring most."""
+    ) -> list[tuple[int, bool]]:
+        """The literals, or their opposites, that alone bring most, then those that leave nothing out."""
         both = np.concatenate([scores, total - scores]) * WRONG - np.concatenate([self.costs, self.costs])
-        for i in np.argsort(-both)[:BEAM]:
-            yield int(i) % len(scores), int(i) < len(scores)
-        loss = np.maximum(-gain, 0)  # literals that leave nothing out, or let nothing wrong in
-        keeps = ((1 - self.numbers) @ np.maximum(gain, 0)) <= 1e-9
-        for i in np.flatnonzero(keeps)[np.argsort(self.numbers[keeps] @ loss)][:BEAM]:
-            yield int(i), True
+        most = [(int(i) % len(scores), int(i) < len(scores)) for i in np.argsort(-both)[:BEAM]]
+        loss, win = np.maximum(-gain, 0), np.maximum(gain, 0)
+        keeps = win.sum() - self.numbers @ win <= 1e-9
+        whole = np.flatnonzero(keeps)[np.argsort(self.numbers[keeps] @ loss)][:BEAM]
+        return most + [(int(i), True) for i in whole]
 
     def lists(self, strict: float) -> Iterator[Rules]:
         """Greedy lists: the test and source that are right wherever they apply, and apply most often, come first.
