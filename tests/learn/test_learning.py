@@ -1,13 +1,10 @@
-"""Learning end to end: from a task or from files to a program whose faces are equal, resumable, the same from the same seed."""
+"""Learning end to end: from a task or from files to a program whose faces are equal, the same from the same seed."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,7 @@ import pytest
 
 from janiform.errors import FileError, InputError
 from janiform.ir.evaluate import evaluate
-from janiform.learn import Climbing, Learning, learn, learn_many, resume
+from janiform.learn import Climbing, Learning, learn, resume
 from janiform.learn.climb import empty, predicted, race
 from janiform.learn.condense import condense
 from janiform.learn.draft import Frame
@@ -83,21 +80,6 @@ def test_condensing_changes_no_label_and_no_program_grows():
     )
 
 
-def test_a_killed_run_goes_on_from_its_last_round(tmp_path: Path):
-    """kill -9 in the middle of a search; --resume ends it."""
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "janiform", "learn", "most_freq", "--vocab-size", "6", "--max-len", "6"]
-    process = subprocess.Popen([*command, "--rounds", "2", "--climbs", "1", "--out", str(out)])
-    deadline = time.monotonic() + 120
-    while not (out / "draft.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (out / "result.json").exists()
-    learned = resume(out)
-    assert learned.equality.equal and json.loads((out / "result.json").read_text())["equal"]
-
-
 def test_pairs_from_a_file_are_learned(tmp_path: Path):
     """A rule the library does not know: each token followed by how many of it came before, told by causal pairs."""
     rng = np.random.default_rng(0)
@@ -109,14 +91,6 @@ def test_pairs_from_a_file_are_learned(tmp_path: Path):
     learned = learn(Learning((str(path),), causal=True, climbing=QUICK))
     assert learned.token_accuracy == 1.0 and learned.equality.equal
     assert learned.program(list("abaa"), causal=True) == [1, 1, 2, 3]
-
-
-def test_seeds_are_swept_into_one_table_and_not_repeated(tmp_path: Path):
-    settings = Learning(("hist",), 4, 4, climbing=QUICK)
-    facts = learn_many(settings, 2, tmp_path, executor="serial")
-    table = (tmp_path / "table.tsv").read_text()
-    assert [f["token_accuracy"] for f in facts] == [1.0, 1.0] and len(table.splitlines()) == 3
-    assert learn_many(settings, 2, tmp_path, executor="serial") == facts
 
 
 def test_a_wrong_source_says_what_would_work(tmp_path: Path):

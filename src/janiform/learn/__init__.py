@@ -8,9 +8,10 @@
 
 from janiform.learn.climb import Climbing
 from janiform.learn.equality import Equality
-from janiform.learn.learning import Learned, Learning, learn, resume
-from janiform.learn.many import learn_many
+from janiform.learn.learning import Learned, learn, resume
+from janiform.learn.many import learn_many, resume_many
 from janiform.learn.relaxed import Relaxation, relax
+from janiform.learn.settings import Learning
 from janiform.learn.words import Words, words
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "learn_many",
     "relax",
     "resume",
+    "resume_many",
     "words",
 ]

@@ -126,10 +126,9 @@ class Climb:
 
 @dataclass(slots=True, eq=False)
 class Race:
-    """Climbs that run against each other, between two rounds; ``running`` are those that still do, the best first."""
+    """Climbs that run against each other, between two rounds; the best of the last round first."""
 
     climbs: list[Climb]
-    running: list[int]
     rounds: int = 0
 
     @classmethod
@@ -138,24 +137,22 @@ class Race:
         if any(0 in start.sizes() for start in starts):
             raise InputError("a search begins with drafts without numbers; relax with a shape without sums")
         rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(settings.climbs)]
-        climbs = [
-            Climb(starts[i % len(starts)], some(data, settings.start, rng), rng) for i, rng in enumerate(rngs)
-        ]
-        return cls(climbs, list(range(len(climbs))))
+        return cls(
+            [Climb(starts[i % len(starts)], some(data, settings.start, r), r) for i, r in enumerate(rngs)]
+        )
 
     def round(self, data: Examples, settings: Climbing, more: More | None = None) -> Rung:
-        """Let each climb that runs do a round, stop the worse half where it is time, and return the best draft."""
-        last: dict[int, Rung] = {}
-        for i in self.running:
-            last[i] = self.climbs[i].round(data, settings, more)
-            if last[i].right:
-                return last[i]
-        self.running.sort(key=lambda i: -last[i].token_accuracy)
-        best = last[self.running[0]]
-        if self.rounds in settings.halving:
-            self.running = self.running[: max(1, len(self.running) // 2)]
+        """Let each climb do a round, stop the worse half where it is time, and return the best draft."""
+        rungs: list[Rung] = []
+        for climb in self.climbs:
+            rungs.append(climb.round(data, settings, more))
+            if rungs[-1].right:
+                return rungs[-1]
+        order = sorted(range(len(rungs)), key=lambda i: -rungs[i].token_accuracy)
+        left = max(1, len(order) // 2) if self.rounds in settings.halving else len(order)
+        self.climbs = [self.climbs[i] for i in order[:left]]
         self.rounds += 1
-        return best
+        return rungs[order[0]]
 
 
 def race(

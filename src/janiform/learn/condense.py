@@ -53,10 +53,12 @@ def condense(
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
     slack: float = 0.0,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Draft:
     """Return a shorter draft with whole weights that says the same on ``data``, wherever a label is asked.
 
-    ``slack`` is the share of labels that may become others: 0 for a draft that is right everywhere.
+    ``slack`` is the share of labels that may become others: 0 for a draft that is right everywhere. ``tell`` hears how
+    many passes of how many are done; some may be undone.
 
     >>> from janiform.learn.climb import empty
     >>> from janiform.learn.draft import Frame
@@ -82,6 +84,8 @@ def condense(
                 condensing(trial)
             tries[len(steps)] += 1
             steps.append(trial.draft)
+            if tell:
+                tell(len(steps) - 1, len(passes))
             wrong = wide[differing(trial.draft, data.x[wide], wanted[wide], slack)]
             if len(wrong):
                 break

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from janiform.tasks.examples import Data
+
 MASKS = ("all", "before", "after", "others")
 """Which keys a head may see, beside its relation: all, those left of the query, right of it, or all but itself."""
 
@@ -98,6 +100,12 @@ class Frame:
     labels: int
     causal: bool = False
     pooled: bool = False
+
+    @classmethod
+    def of(cls, data: Data) -> Frame:
+        """The frame of what is learned from."""
+        sizes = (len(data.signature.vocab), data.signature.max_len, len(data.labels))
+        return cls(*sizes, data.signature.causal, data.pooled)
 
     def masks(self) -> tuple[str, ...]:
         """The masks that mean something in this direction."""

@@ -1,64 +1,103 @@
-"""Drafts in files: arrays in an .npz without pickle, and what they are in JSON beside them.
+"""Drafts, examples and generators as arrays and plain data, and back, bit for bit: what a state in a file is made of.
 
-Files are written whole or not at all; a file that holds anything but a legal draft is a FileError.
+Nothing is believed on the way back: what is no legal draft, and codes that are out of range, are a FileError.
 """
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from janiform.errors import FileError
 from janiform.learn.draft import MASKS, Copy, Draft, Frame, Number, Recode, Table, Tally, Unit
-from janiform.train.files import write_whole
+from janiform.tasks.examples import Examples
 
 ARRAYS = {Copy: "relation", Tally: "relation", Table: "cells", Recode: "cells", Number: "numbers"}
 KINDS = {kind.__name__.lower(): kind for kind in ARRAYS}
 
+Tensors = dict[str, Tensor]
 
-def save_draft(draft: Draft, path: Path) -> None:
-    """Write a draft to ``path``, all of it or nothing."""
-    arrays: dict[str, np.ndarray] = {"bias": draft.bias}
+
+def pack(array: np.ndarray) -> Tensor:
+    """Copy an array to a tensor."""
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def unpack(tensor: Tensor) -> np.ndarray:
+    """Copy a tensor to an array."""
+    return tensor.numpy().copy()
+
+
+def pack_draft(draft: Draft, at: str, tensors: Tensors) -> dict[str, Any]:
+    """Put a draft's arrays under the names ``at/...`` and return the rest of it.
+
+    >>> from janiform.learn.climb import empty
+    >>> tensors = {}
+    >>> about = pack_draft(empty(Frame(2, 3, 2)), "draft", tensors)
+    >>> sorted(tensors), unpack_draft(about, "draft", tensors).frame
+    (['draft/bias', 'draft/weights0', 'draft/weights1'], Frame(tokens=2, length=3, labels=2, causal=False, pooled=False))
+    """
     rows = []
     for i, u in enumerate(draft.units):
         field = ARRAYS[type(u)]
-        arrays[f"unit{i}"] = getattr(u, field)
-        plain = {name: getattr(u, name) for name in u.__dataclass_fields__ if name != field}
-        rows.append({"kind": type(u).__name__.lower(), **plain})
-    arrays |= {f"weights{v}": w for v, w in enumerate(draft.weights)}
-    about = json.dumps({"frame": asdict(draft.frame), "units": rows}, default=int)
-    arrays["about"] = np.frombuffer(about.encode(), np.uint8)
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    write_whole(path, file.getvalue())
+        tensors[f"{at}/unit{i}"] = pack(getattr(u, field))
+        row = {name: getattr(u, name) for name in u.__dataclass_fields__ if name != field}
+        rows.append({"kind": type(u).__name__.lower(), **row})
+    tensors |= {f"{at}/weights{v}": pack(w) for v, w in enumerate(draft.weights)}
+    tensors[f"{at}/bias"] = pack(draft.bias)
+    return {"frame": asdict(draft.frame), "units": rows}
 
 
-def load_draft(path: Path) -> Draft:
-    """Read a draft that ``save_draft`` wrote."""
+def unpack_draft(about: dict[str, Any], at: str, tensors: Tensors) -> Draft:
+    """Return the draft that ``pack_draft`` took apart."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(arrays["about"].tobytes())
         frame = Frame(**about["frame"])
-        units = tuple(_unit(row, arrays[f"unit{i}"]) for i, row in enumerate(about["units"]))
-        weights = tuple(arrays[f"weights{v}"] for v in range(len(units) + 2))
-        draft = Draft(frame, units, weights, arrays["bias"])
+        units = tuple(_unit(row, unpack(tensors[f"{at}/unit{i}"])) for i, row in enumerate(about["units"]))
+        weights = tuple(unpack(tensors[f"{at}/weights{v}"]) for v in range(len(units) + 2))
+        draft = Draft(frame, units, weights, unpack(tensors[f"{at}/bias"]))
         fault = _fault(draft)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as e:
-        raise FileError(f"{path} holds no draft of a program: {e}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as e:
+        raise FileError(f"the state holds no draft of a program at {at!r}: {e!r}") from None
     if fault:
-        raise FileError(f"{path} holds no legal draft: {fault}")
+        raise FileError(f"the state holds no legal draft at {at!r}: {fault}")
     return draft
 
 
+def pack_examples(examples: Examples | None, at: str, tensors: Tensors) -> None:
+    """Put examples, if there are any, under the names ``at/x`` and ``at/y``."""
+    if examples is not None:
+        tensors |= {f"{at}/x": pack(examples.x), f"{at}/y": pack(examples.y)}
+
+
+def unpack_examples(at: str, tensors: Tensors, frame: Frame) -> Examples | None:
+    """Return the examples that ``pack_examples`` put there, None if it put none."""
+    if f"{at}/x" not in tensors:
+        return None
+    x, y = unpack(tensors[f"{at}/x"]), unpack(tensors[f"{at}/y"])
+    fits = x.shape[1:] == (frame.length,) and y.shape in (x.shape, x.shape[:1])
+    if not (fits and _within(x + 1, frame.tokens + 1) and _within(y + 1, frame.labels + 1)):
+        raise FileError(f"the state holds no examples for its drafts at {at!r}")
+    return Examples(x, y)
+
+
+def unpack_generator(state: dict[str, Any]) -> np.random.Generator:
+    """Return the generator whose ``bit_generator.state`` this was."""
+    rng = np.random.default_rng()
+    try:
+        rng.bit_generator.state = state
+    except (ValueError, KeyError, TypeError, OverflowError) as e:
+        raise FileError(f"the state holds no generator of random numbers: {e!r}") from None
+    return rng
+
+
 def _unit(row: dict[str, Any], array: np.ndarray) -> Unit:
-    kind = KINDS[row.pop("kind")]
-    return kind(**row, **{ARRAYS[kind]: array})  # type: ignore[no-any-return, arg-type]
+    kind = KINDS[row["kind"]]
+    plain = {name: value for name, value in row.items() if name != "kind"}
+    return kind(**plain, **{ARRAYS[kind]: array})  # type: ignore[no-any-return, arg-type]
 
 
 def _fault(draft: Draft) -> str | None:
@@ -84,6 +123,8 @@ def _fault(draft: Draft) -> str | None:
     for v, (w, size) in enumerate(zip(draft.weights, sizes, strict=True)):
         if w.shape != (max(size, 1), draft.frame.labels):
             return f"the weights of variable {v} have the shape {w.shape}"
+    if draft.bias.shape != (draft.frame.labels,):
+        return f"the bias has the shape {draft.bias.shape}"
     return None
 
 

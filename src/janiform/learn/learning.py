@@ -1,39 +1,39 @@
 """Learning a program: race, counterexamples from beyond the training set, condensing, writing, and proof of equality.
 
 Source: Friedman, Wettig and Chen 2023, "Learning Transformer Programs"; here the discrete program itself is searched, with
-the relaxed model as one way to begin.
+the relaxed model as one way to begin. Each stage is kept in the folder of the run, so that one that was killed ends with
+the program of one that was not.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from janiform.errors import FileError, InputError
 from janiform.ir.program import Program
-from janiform.learn.climb import Climbing, Rung, empty, race, score, wrong_rows
+from janiform.learn.climb import empty, score
 from janiform.learn.condense import condense, round_weights
 from janiform.learn.draft import Draft, Frame
-from janiform.learn.equality import Equality, equality
+from janiform.learn.equality import Equality, allow, equality, ground
 from janiform.learn.harden import harden
-from janiform.learn.keep import load_draft, save_draft
-from janiform.learn.relaxed import Relaxation, relax
+from janiform.learn.keep import Tensors, pack_draft, unpack_draft
+from janiform.learn.relaxed import Relaxing
+from janiform.learn.rounds import Rounds
+from janiform.learn.settings import Learning
+from janiform.learn.standing import Standing, claim, mark, settings_in
 from janiform.learn.vectors import read_vectors
 from janiform.learn.words import words
-from janiform.tasks import NAMES, Exercise, algorithmic, read_classes, read_ner, read_pairs
+from janiform.tasks import Exercise
 from janiform.tasks.examples import Data, Examples
 from janiform.tasks.exercise import START
 from janiform.text.standalone import to_python
 from janiform.train.files import write_whole
-from janiform.train.log import Log
 
 Tell = Callable[[str, int, int], None]
 """Is told what goes on, and how much of how much is done."""
@@ -44,60 +44,7 @@ SLACK = 1e-4
 WIDTH = 100
 FRESH = 100_000
 LISTED = 400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """What to learn and how: a published task by name, or files.
-
-    The task's size is by default the published one: V = N = 8, N = 16 for Dyck, V = N = 10 for induction. ``examples``
-    are drawn and split 81 / 9 / 10 as published. With ``oracle``, the rule of the task is asked for counterexamples
-    beyond the training set, from the whole domain where it can be listed. The search begins with nothing or, where
-    ``relaxed``, with programs that a relaxed model was trained to.
-    """
-
-    source: tuple[str, ...]
-    vocab_size: int | None = None
-    max_len: int | None = None
-    format: str = "auto"
-    vectors: str | None = None
-    causal: bool = False
-    seed: int = 0
-    examples: int = 20_000
-    distinct: bool = False
-    oracle: bool = True
-    relaxed: bool = False
-    climbing: Climbing = field(default_factory=Climbing)
-
-    @property
-    def name(self) -> str:
-        """The name of the task or of the first file, as an identifier."""
-        return re.sub(r"\W", "_", Path(self.source[0]).stem) or "learned"
-
-    def exercise(self) -> Exercise | None:
-        """The task that is named; None where files are given."""
-        if len(self.source) == 1 and (self.source[0] in NAMES or not Path(self.source[0]).exists()):
-            task = self.source[0]
-            return algorithmic(task, self.vocab_size or (10 if task == "induction" else 8), self.max_len)
-        return None
-
-    def data(self, exercise: Exercise | None) -> Data:
-        """The examples to learn from."""
-        if exercise is not None:
-            return exercise.data(self.seed, self.examples, self.distinct)
-        match self.format if self.format != "auto" else sniffed(self.source[0]):
-            case "pairs":
-                return read_pairs(*self.source, causal=self.causal, seed=self.seed)
-            case "ner" if len(self.source) == 3:
-                return read_ner(*self.source)
-            case "classes" if len(self.source) <= 3:
-                train, *rest = self.source
-                held = rest[0] if len(rest) == 2 else None
-                return read_classes(train, rest[-1] if rest else None, held, seed=self.seed)
-        raise InputError(
-            f"{len(self.source)} files do not say what to learn: pairs need one, tagged words three (training, "
-            "validation, test), classes one to three (training, validation, test; or training, test)"
-        )
+"""The most inputs that accuracy is measured on; of more, some are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +83,7 @@ class Learned:
             "measured": self.measured,
             "lines": self.lines,
             "equal": self.equality.equal,
-            "compared": self.equality.compared,
+            "checked": self.equality.checked,
             "exhaustive": self.equality.exhaustive,
             "compiled": self.equality.refused is None,
             "cpu_seconds": round(self.seconds, 2),
@@ -145,9 +92,17 @@ class Learned:
 
 
 def learn(
-    settings: Learning, *, start: Draft | None = None, out: Path | None = None, tell: Tell | None = None
+    settings: Learning,
+    *,
+    out: Path | None = None,
+    check: str = "auto",
+    executor: str = "serial",
+    tell: Tell | None = None,
 ) -> Learned:
-    """Learn a program for a task and write it to the folder ``out``, where each round is kept as it ends.
+    """Learn a program for a task and write it to the folder ``out``, where a run that was killed goes on.
+
+    ``check`` says on which inputs the faces are compared, and ``executor`` where, if that takes long
+    (``learn.equality``).
 
     >>> from janiform.learn import Climbing
     >>> learned = learn(Learning(("hist",), 5, 5, climbing=Climbing(climbs=1)))
@@ -155,45 +110,29 @@ def learn(
     (1.0, True)
     """
     torch.set_num_threads(1)
-    begun = time.process_time()
     exercise = settings.exercise()
     data = settings.data(exercise)
     test, measured = beyond(exercise, data, settings.seed)
-    history: list[tuple[float, float]] = []
-
-    def keep(rung: Rung, best: Draft, done: int) -> None:
-        history.append((time.process_time() - begun, rung.token_accuracy))
-        if out is not None:
-            noted(out, settings, rung, best)
-        if tell:
-            tell(f"round {done}: {rung.token_accuracy:.2%} of tokens", done, settings.climbing.rounds)
-
-    texts = exercise is None and START in data.signature.vocab
-    if texts:
-        vectors = (
-            read_vectors(settings.vectors, data.signature.vocab, seed=settings.seed)
-            if settings.vectors
-            else None
-        )
-        draft = words(data, seed=settings.seed, vectors=vectors)
-    else:
-        draft = climbed(settings, data, exercise, test, start, keep)
-    seconds = time.process_time() - begun
-    if tell:
-        tell("condensing", 0, 1)
-    exact = texts or score(draft, test)[0] == 1.0
-    draft = condense(
-        draft,
-        test,
-        seed=settings.seed,
-        passes=(round_weights,) if texts else None,
-        slack=0.0 if exact else SLACK,
-    )
+    on = ground(exercise, data, test)
+    allow(check, on)
+    if out is not None:
+        claim(out, settings)
+    tell = tell or (lambda what, done, total: None)
+    standing = Standing(out, mark(data))
+    draft = condensed(settings, exercise, data, test, standing, tell)
+    assert standing.searched is not None, "the search has ended"
     program = harden(draft, data.signature, data.labels, settings.name)
     token, sequence = score(draft, test)
-    if tell:
-        tell("comparing", 0, 1)
-    same = equality(draft, program, data, test)
+    tell("comparing", 0, len(on.x))
+    same = equality(
+        draft,
+        program,
+        data,
+        on,
+        check=check,
+        executor=executor,
+        tell=lambda done, total: tell("comparing", done, total),
+    )
     learned = Learned(
         data,
         draft,
@@ -203,63 +142,104 @@ def learn(
         sequence,
         measured,
         same,
-        seconds,
-        time.process_time() - begun - seconds,
-        tuple(history),
+        standing.searched,
+        standing.seconds + same.elsewhere - standing.searched,
+        tuple(standing.history),
     )
     if out is not None:
         write(learned, out)
     return learned
 
 
-def climbed(
+def resume(out: Path, *, check: str = "auto", executor: str = "serial", tell: Tell | None = None) -> Learned:
+    """Go on with the run in a folder, to the program that it would have had without the interruption."""
+    return learn(settings_in(out), out=out, check=check, executor=executor, tell=tell)
+
+
+@dataclass(slots=True, eq=False)
+class Done:
+    """The last stage of a run that depends on what was before: a draft that is condensed."""
+
+    draft: Draft | None = None
+
+    def state(self) -> tuple[Tensors, dict[str, Any]]:
+        """Return the draft."""
+        assert self.draft is not None, "there is a draft to keep"
+        tensors: Tensors = {}
+        return tensors, {"draft": pack_draft(self.draft, "draft", tensors)}
+
+    def restore(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
+        """Take up the draft."""
+        self.draft = unpack_draft(facts["draft"], "draft", tensors)
+
+
+def condensed(
     settings: Learning,
-    data: Data,
     exercise: Exercise | None,
+    data: Data,
     test: Examples,
-    start: Draft | None,
-    keep: Callable[[Rung, Draft, int], None],
+    standing: Standing,
+    tell: Tell,
 ) -> Draft:
-    """Race on the training set, then go on while the oracle knows inputs that the draft gets wrong."""
-    frame = Frame(
-        len(data.signature.vocab),
-        data.signature.max_len,
-        len(data.labels),
-        data.signature.causal,
-        data.pooled,
+    """Find a draft and make it short, unless that is done."""
+    done = Done()
+    standing.resume("done", done)
+    if done.draft is not None:
+        return done.draft
+    texts = exercise is None and START in data.signature.vocab
+    if texts:
+        tell("fitting", 0, 1)
+        found = settings.vectors
+        vectors = read_vectors(found, data.signature.vocab, seed=settings.seed) if found else None
+        draft = words(data, seed=settings.seed, vectors=vectors)
+    else:
+        draft = searched(settings, exercise, data, test, standing, tell)
+    if standing.searched is None:
+        standing.searched = standing.seconds
+    tell("condensing", 0, 1)
+    done.draft = condense(
+        draft,
+        test,
+        seed=settings.seed,
+        passes=(round_weights,) if texts else None,
+        slack=0.0 if texts or score(draft, test)[0] == 1.0 else SLACK,
+        tell=lambda done, total: tell("condensing", done, total),
     )
-    train, left, seed, climbing = data.train, settings.climbing.rounds, settings.seed, settings.climbing
-    starts = [empty(frame)] if start is None else [start]
-    if settings.relaxed and start is None:
-        starts = relax(data, Relaxation(), seed=settings.seed)[: climbing.climbs]
-    more = exercise.sample if exercise is not None and settings.oracle else None
-    while True:
-        best: Rung | None = None
-        for rung in race(train, starts, replace(climbing, rounds=left), seed=seed, more=more):
-            left -= 1
-            best = rung if best is None or rung.better(best) else best
-            keep(rung, best.draft, settings.climbing.rounds - left)
-        assert best is not None
-        if more is None or not best.right or left <= 0:
-            return best.draft
-        wrong = test.take(wrong_rows(best.draft, test))
-        if not len(wrong) or exercise is None or exercise.size is None or exercise.size > LISTED:
-            return best.draft  # fresh test inputs stay unseen
-        train = Examples(np.concatenate([train.x, wrong.x]), np.concatenate([train.y, wrong.y]))
-        starts, seed, climbing = [best.draft], seed + 1, replace(climbing, climbs=1)
+    standing.save("done", done, now=True)
+    return done.draft
 
 
-def sniffed(path: str) -> str:
-    """What a file holds, by its name and first line: pairs, tagged words, or texts with classes."""
-    if path.endswith(".jsonl"):
-        return "pairs"
-    try:
-        with open(path, encoding="latin-1") as file:
-            columns = next((line.split() for line in file if line.strip()), [])
-    except OSError as e:
-        raise FileError(f"{path} cannot be read: {e}") from None
-    tagged = len(columns) in (2, 4) and re.fullmatch(r"O|[BI]-\S+", columns[-1])
-    return "ner" if tagged else "classes"
+def searched(
+    settings: Learning,
+    exercise: Exercise | None,
+    data: Data,
+    test: Examples,
+    standing: Standing,
+    tell: Tell,
+) -> Draft:
+    """Search from nothing, or from what a relaxed model was trained to, and keep each round."""
+    climbing, seed = settings.climbing, settings.seed
+    starts = [empty(Frame.of(data))]
+    if settings.relaxed and standing.stage != "searching":
+        relaxing = Relaxing(data, settings.relaxation, seed=seed)
+        standing.resume("relaxing", relaxing)
+        while not relaxing.ended:
+            tell("relaxing", relaxing.step, relaxing.settings.steps)
+            relaxing.advance()
+            standing.save("relaxing", relaxing)
+        starts = relaxing.drafts()[: climbing.climbs]
+    oracle = exercise if settings.oracle else None
+    listed = oracle is not None and oracle.size is not None and oracle.size <= LISTED
+    # Where the domain is too large to be listed, the test inputs are fresh and stay unseen.
+    rounds = Rounds(data.train, starts, climbing, seed=seed, oracle=oracle, beyond=test if listed else None)
+    standing.resume("searching", rounds)
+    while not rounds.ended:
+        tell("searching", rounds.done, climbing.rounds)
+        standing.note(rounds.advance())
+        if rounds.ended:
+            standing.searched = standing.seconds
+        standing.save("searching", rounds, now=rounds.ended)
+    return rounds.draft
 
 
 def beyond(exercise: Exercise | None, data: Data, seed: int) -> tuple[Examples, str]:
@@ -272,50 +252,10 @@ def beyond(exercise: Exercise | None, data: Data, seed: int) -> tuple[Examples, 
     return exercise.sample(rng, FRESH), f"{FRESH:,} fresh inputs"
 
 
-# --- the folder of a run --------------------------------------------------------------------------------------------
-
-
-def noted(out: Path, settings: Learning, rung: Rung, best: Draft) -> None:
-    """Keep a round: the settings, the best draft so far, and a line in the log."""
-    out.mkdir(parents=True, exist_ok=True)
-    config = out / "config.json"
-    if not config.exists():
-        write_whole(config, json.dumps(asdict(settings), indent=2) + "\n")
-    save_draft(best, out / "draft.npz")
-    log = Log.open(out / "log.jsonl")
-    done = log.lines()
-    log.append(
-        done[-1]["step"] + 1 if done else 1,
-        token_accuracy=rung.token_accuracy,
-        sequence_accuracy=rung.sequence_accuracy,
-        units=len(rung.draft.units),
-        cpu_seconds=round(time.process_time(), 2),
-    )
-
-
 def write(learned: Learned, out: Path) -> None:
     """Write the program in every form, its weights, and the result."""
-    out.mkdir(parents=True, exist_ok=True)
-    save_draft(learned.draft, out / "learned.npz")
     write_whole(out / "program.rasp", str(learned.program))
     write_whole(out / "program.py", learned.python)
     if learned.equality.pair is not None:
         learned.equality.pair.save(out / "pair.safetensors")
     write_whole(out / "result.json", json.dumps(learned.facts(), indent=2) + "\n")
-
-
-def resume(out: Path, *, tell: Tell | None = None) -> Learned:
-    """Go on with the run in a folder from its last round; a run that had ended is only finished again."""
-    try:
-        config = json.loads((out / "config.json").read_text())
-        settings = read_settings(config)
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise FileError(f"{out} is no folder of a run of 'learn': {e}") from None
-    return learn(settings, start=load_draft(out / "draft.npz"), out=out, tell=tell)
-
-
-def read_settings(config: dict[str, Any]) -> Learning:
-    """Read settings from plain data, as ``config.json`` holds them."""
-    climbing = {**config["climbing"], "halving": tuple(config["climbing"]["halving"])}
-    plain = {**config, "source": tuple(config["source"]), "climbing": Climbing(**climbing)}
-    return Learning(**plain)

@@ -6,19 +6,23 @@ each product, and successive halving (Jamieson and Talwalkar 2016) spends the st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from janiform.errors import InputError
+from janiform.errors import FileError, InputError
 from janiform.learn.anneal import Annealing
 from janiform.learn.draft import Draft, Frame
 from janiform.learn.template import Shape, Template
 from janiform.tasks.examples import Data, Examples
+
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What Adam knows of a weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +77,100 @@ def relax(
     >>> len(relax(data, small)), len(relax(data, small)[0].units)
     (1, 1)
     """
-    frame = Frame(
-        len(data.signature.vocab),
-        data.signature.max_len,
-        len(data.labels),
-        data.signature.causal,
-        data.pooled,
-    )
-    generator = torch.Generator().manual_seed(seed)
-    model = Template(frame, settings.shape, settings.restarts, generator, vectors)
-    optimizer = torch.optim.Adam(model.weights.values(), settings.rate, betas=(0.9, 0.98))
-    x, y = _tensors(data.train)
-    judged = _tensors(data.validation.take(slice(settings.judged)))
-    halvings = {round(share * settings.steps) for share in settings.halvings}
-    for step in range(settings.steps):
-        if step in halvings and model.restarts > 1:
-            better = _losses(model, *judged).argsort(stable=True)[: (model.restarts + 1) // 2]
-            optimizer = _kept(model, optimizer, better.sort().values)
-        rows = torch.randint(0, len(x), (settings.batch,), generator=generator)
-        heat = settings.annealing.heats(step / settings.steps, settings.shape.layers, generator)
-        loss = _loss(model.logits(x[rows], heat), y[rows])
-        optimizer.zero_grad()
-        loss.sum().backward()
-        optimizer.step()
+    relaxing = Relaxing(data, settings, seed=seed, vectors=vectors)
+    while not relaxing.ended:
+        progress = relaxing.advance()
         if log:
-            log(Progress(step + 1, model.restarts, loss.mean().item()))
-    right = _rights(model, *judged)
-    return [model.draft(i) for i in right.argsort(descending=True, stable=True).tolist()]
+            log(progress)
+    return relaxing.drafts()
+
+
+class Relaxing:
+    """The training of relaxed programs at a step; ``advance`` takes the next one.
+
+    Invariant: all that the next step depends on is in the state, so a training that was restored goes on as it would have.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        settings: Relaxation,
+        *,
+        seed: int = 0,
+        vectors: Float[np.ndarray, "token dim"] | None = None,
+    ) -> None:
+        self.settings, self.step = settings, 0
+        self.generator = torch.Generator().manual_seed(seed)
+        self.model = Template(Frame.of(data), settings.shape, settings.restarts, self.generator, vectors)
+        self.optimizer = self._adam()
+        self.x, self.y = _tensors(data.train)
+        self.judged = _tensors(data.validation.take(slice(settings.judged)))
+        self.halvings = {round(share * settings.steps) for share in settings.halvings}
+
+    @property
+    def ended(self) -> bool:
+        """Whether all steps are taken."""
+        return self.step >= self.settings.steps
+
+    def advance(self) -> Progress:
+        """Take a step, where it is time on the better half of the restarts alone."""
+        settings, model, generator = self.settings, self.model, self.generator
+        if self.step in self.halvings and model.restarts > 1:
+            better = _losses(model, *self.judged).argsort(stable=True)[: (model.restarts + 1) // 2]
+            self._keep(better.sort().values)
+        rows = torch.randint(0, len(self.x), (settings.batch,), generator=generator)
+        heat = settings.annealing.heats(self.step / settings.steps, settings.shape.layers, generator)
+        loss = _loss(model.logits(self.x[rows], heat), self.y[rows])
+        self.optimizer.zero_grad()
+        loss.sum().backward()
+        self.optimizer.step()
+        self.step += 1
+        return Progress(self.step, model.restarts, loss.mean().item())
+
+    def drafts(self) -> list[Draft]:
+        """The drafts of the restarts that are left, best on the validation part first."""
+        right = _rights(self.model, *self.judged)
+        return [self.model.draft(i) for i in right.argsort(descending=True, stable=True).tolist()]
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that the next step depends on."""
+        tensors = {"generator": self.generator.get_state()}
+        for name, w in self.model.weights.items():
+            tensors[f"weights/{name}"] = w
+            tensors |= {f"{key}/{name}": value for key, value in self.optimizer.state[w].items()}
+        return tensors, {"step": self.step}
+
+    def restore(self, tensors: dict[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go back to a state; one that does not fit is a FileError."""
+        weights = self.model.weights
+        try:
+            left = len(tensors["weights/bias"])
+            for name, w in weights.items():
+                if (kept := tensors[f"weights/{name}"]).shape != (left, *w.shape[1:]):
+                    raise ValueError(f"{name} has the shape {tuple(kept.shape)}")
+                weights[name] = kept.clone().requires_grad_()
+            self.optimizer = self._adam()
+            for name, w in weights.items() if facts["step"] else ():
+                self.optimizer.state[w] = {key: tensors[f"{key}/{name}"].clone() for key in MOMENTS}
+            self.generator.set_state(tensors["generator"])
+            self.step = int(facts["step"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as e:
+            raise FileError(
+                f"the saved state is no state of this training: {e!r}; delete it to begin anew"
+            ) from None
+
+    def _adam(self) -> torch.optim.Adam:
+        return torch.optim.Adam(self.model.weights.values(), self.settings.rate, betas=(0.9, 0.98))
+
+    def _keep(self, chosen: Tensor) -> None:
+        """Keep the chosen restarts, and what the optimizer knows of their weights."""
+        states = [self.optimizer.state[w] for w in self.model.weights.values()]
+        self.model.keep(chosen)
+        self.optimizer = self._adam()
+        for w, state in zip(self.model.weights.values(), states, strict=True):
+            step, *moments = (state[key] for key in MOMENTS)
+            kept = (step, *(moment[chosen] for moment in moments))
+            self.optimizer.state[w] = dict(zip(MOMENTS, kept, strict=True))
 
 
 def _tensors(part: Examples) -> tuple[Tensor, Tensor]:
@@ -129,15 +200,3 @@ def _losses(model: Template, x: Tensor, y: Tensor) -> Tensor:
 def _rights(model: Template, x: Tensor, y: Tensor) -> Tensor:
     """How many labels the hard program of each restart gets right."""
     return (_scores(model, x).argmax(3) == y).sum((1, 2))
-
-
-def _kept(model: Template, optimizer: torch.optim.Adam, chosen: Tensor) -> torch.optim.Adam:
-    """Keep the chosen restarts, and what the optimizer knows of their weights."""
-    states = [optimizer.state[w] for w in model.weights.values()]
-    model.keep(chosen)
-    options = optimizer.defaults
-    new = torch.optim.Adam(model.weights.values(), options["lr"], betas=options["betas"])
-    for w, state in zip(model.weights.values(), states, strict=True):
-        moments = {name: state[name][chosen] for name in ("exp_avg", "exp_avg_sq")}
-        new.state[w] = {"step": state["step"], **moments}
-    return new

@@ -113,8 +113,7 @@ def sketch(
     rng: np.random.Generator,
 ) -> Draft:
     """Return the draft with all its units and no weights yet."""
-    signature = data.signature
-    frame = Frame(len(signature.vocab), signature.max_len, len(data.labels), signature.causal, data.pooled)
+    signature, frame = data.signature, Frame.of(data)
     units: list[Unit] = []
 
     def add(unit: Unit) -> int:
