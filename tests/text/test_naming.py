@@ -96,7 +96,7 @@ def is_token(v: str) -> Select:
         (Aggregate(select("==", I, AFTER_IT), T), "mirror_token"),
         (derived.histogram(), "count_of_token"),
         (Count(And(SAME, BEFORE)), "count_of_token_before"),
-        (Count(And(OTHERS, SAME)), "repeats_of_token"),
+        (Count(And(OTHERS, SAME)), "token_repeats"),
         (Count(BEFORE), "position"),
         (AFTER_IT, "mirror_position"),
         (derived.length(), "sequence_length"),

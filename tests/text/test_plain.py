@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from janiform import programs
+from janiform.ir.derived import apply
 from janiform.ir.evaluate import evaluate
+from janiform.ir.nodes import Indices
+from janiform.ir.program import Program
 from janiform.ir.sample import sample_program
 from janiform.ir.semantics import Signature
 from janiform.text.plain import to_plain
@@ -78,6 +81,56 @@ def test_forms_are_the_same_in_plain_python(text):
     """Tables, orders of keys, relations and readouts agree in either direction."""
     for causal in (False, True):
         assert agree(parse(text), Signature("abc", 5, causal), np.random.default_rng(1))
+
+
+def test_words_that_are_parts_of_others_are_told_apart():
+    """'ab' is no letter of "ab", and the empty word is in every word."""
+    rows = ", ".join(f'"{v}": True' for v in "ab")
+    for vocab in (("a", "b", "c", "d", "ab"), ("a", "b", "c", "d", ""), ("a", "b", "c", "d", 5)):
+        for text in (
+            f"out = {{{rows}}}[tokens else False];",
+            'out = {"a": "a", "b": "b"}[tokens else "c"];',
+            'out = selector_width(select(tokens, tokens, {("a", "c"): True, ("b", "c"): True}[key, query else False]));',
+        ):
+            assert agree(parse(text), Signature(vocab, 3), np.random.default_rng(1))
+
+
+def test_an_output_that_another_reads_is_written_once():
+    """Several outputs of which one is made from another."""
+    y = apply("+", Indices(), 1)
+    program = Program({"y": y, "z": apply("*", y, 2)})
+    assert agree(program, Signature("ab", 4), np.random.default_rng(0))
+    assert to_plain(program, Signature("ab", 4)).count("i + 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ('best(select(indices, indices, <), "closest"), tokens, "-"', "tokens[i - 1] if i > 0 else '-'"),
+        ('select(indices, indices + 1, ==), tokens, "-"', "tokens[i + 1] if i + 1 < len(tokens) else '-'"),
+        ("select(indices, length - 1 - indices, ==), tokens", "tokens[-1 - i]"),
+        ("select(indices, length - 1 - indices, ==), indices * indices", "x[-1 - i]"),
+        ('best(full_s, "rightmost"), tokens', "tokens[-1]"),
+        ('best(full_s, "leftmost"), tokens', "tokens[0]"),
+        ('select(indices, 2, ==), tokens, "-"', "tokens[2] if len(tokens) > 2 else '-'"),
+        ('select(indices, indices - 2, ==), tokens, "-"', "tokens[i - 2] if i >= 2 else '-'"),
+        (
+            'select(indices, selector_width(select(tokens, tokens, ==)), ==), tokens, "-"',
+            "tokens[x[i]] if x[i] < len(tokens) else '-'",
+        ),
+        (
+            'select(indices, selector_width(select(tokens, "a", ==)) - 1, ==), tokens, "-"',
+            "tokens[x2[i]] if 0 <= x2[i] < len(tokens) else '-'",
+        ),
+    ],
+)
+def test_what_stands_at_one_place_is_read_there(text, written):
+    """A head that takes one key whose position is known is an index in Python; in one direction it agrees too."""
+    program = parse(f"out = aggregate({text});")
+    signature = Signature("abc", 5)
+    assert agree(program, signature, np.random.default_rng(1), 40)
+    assert f"[{written} for i in span]" in to_plain(program, signature)
+    agree(program, Signature("abc", 5, causal=True), np.random.default_rng(1), 40)
 
 
 def test_what_could_fail_or_be_undefined_keeps_the_general_text():

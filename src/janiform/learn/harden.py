@@ -84,8 +84,10 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
             weights.append(Scores(tuple(domain[c] for c in listed), rows) if domain else Slope(rows[0]))
     used = [v for v, w in enumerate(draft.weights) if w.any()]
     if len(used) == 1 and values[used[0]] and not draft.frame.pooled:
-        said = [labels[c] for c in (draft.weights[used[0]] + draft.bias).argmax(1)]
-        out = chosen_by(nodes[used[0]], values[used[0]], said)
+        said, v = [labels[c] for c in (draft.weights[used[0]] + draft.bias).argmax(1)], used[0]
+        while v >= draft.inputs and isinstance(u := draft.units[v - draft.inputs], Recode):
+            said, v = [said[c] for c in u.cells], u.of
+        out = chosen_by(nodes[v], values[v], said)
     else:
         bias = tuple(_plain(b) for b in draft.bias)
         out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)

@@ -179,11 +179,14 @@ class Choices:
             taken = self.run.pairs_selected(s)
         except (MeaningError, FunctionError):
             return None
+        if not taken.any():
+            return None
         return next((p for p, x in self._places() if (taken == (x & self.run.pairs)).all()), None)
 
     def _places(self) -> Iterator[tuple[Place, np.ndarray]]:
         q, k, n = self.q, self.k, self.n
         yield Place(""), k == k
+        yield Place("here", "{}_here"), k == q
         yield Place("previous", "previous_{}"), k == q - 1
         yield Place("next", "next_{}"), k == q + 1
         yield Place("first", "first_{}"), k == 0

@@ -67,9 +67,10 @@ def name_of(n: Node, choices: Choices) -> str | None:
             choice = choices.of(s)
             if choice is None or choice.held is None or choice.pick or choice.place.single:
                 return None
-            if choice.place.name == "elsewhere" and choice.held.kind == f"same_{choice.held.counted}":
-                return f"repeats_of_{choice.held.counted}"
-            return _after(f"count_of_{choice.held.counted}", choice)
+            counted, elsewhere = choice.held.counted, choice.place.name == "elsewhere"
+            if elsewhere and choice.held.kind == f"same_{counted}" and "repeats" not in counted:
+                return f"{counted}_repeats"
+            return _after(f"count_of_{counted}", choice)
         case Aggregate(selector=s, values=values):
             noun, choice = choices.noun(values), choices.of(s)
             return _read(n, noun, choice) if noun and choice else None

@@ -20,6 +20,7 @@ from janiform.ir.nodes import Node, Value
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.ir.values import MAX_CELLS
+from janiform.text.choices import LONGEST, Choices, Place
 from janiform.text.names import Names
 from janiform.text.tables import Domain, Read, among, looked_up
 
@@ -35,13 +36,17 @@ QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 STRING = re.compile(QUOTED)
 BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
 JOINED = re.compile(r" (and|or|if) ")
-PIECES = re.compile(rf"""(?:{QUOTED}|[^'",])*,\s*|(?:{QUOTED}|[^'",])+""")
+PIECES = re.compile(
+    rf"""(?:{QUOTED}|[^'", ]| (?!(?:for|if|else|and|or) ))+(?:,\s*| (?=(?:for|if|else|and|or) ))?|[, ]+"""
+)
 WINNER = '''
 def winner(labels, *scores):
     """Return the label of the highest sum of scores, the first of several."""
     totals = [sum(column) for column in zip(*scores)]
     return labels[totals.index(max(totals))]
 '''
+
+EQUAL = Apply("==", (Arg(0), Arg(1)))
 
 Rows = dict[tuple[Value, ...], str]
 
@@ -90,26 +95,26 @@ class _Writer:
         self.fresh = Names(["tokens", "span", "near", "i", "j", "winner"]).fresh
         self.names: dict[Node, str] = {}
         self.tables: dict[str, str] = {}
+        self.body: list[str] = []
         self.keys = "span[: i + 1]" if self.causal else "span"
         readers = [r for n in program.nodes() for r in n.inputs]
         self.shared = {n for n in readers if isinstance(n, nodes.Selector) and readers.count(n) > 1}
+        self.read = set(readers)
+        self.choices = Choices(facts.signature)
 
     def text(self, name: str) -> str:
-        outputs = self.program.outputs
+        outputs, body = self.program.outputs, self.body
         function = self.fresh(name or (next(iter(outputs)) if len(outputs) == 1 else "program"))
-        body: list[str] = []
         for n in self.program.nodes():
             if isinstance(n, nodes.Sequence):
                 self.check(n)
-            if isinstance(n, nodes.Selector):
-                if n in self.shared and not isinstance(n, nodes.Best) and len(self.condition(n)) > BRIEF:
-                    self.state(n, "chosen", f"[{self.condition(n)} for j in {self.keys}]", body)
-            elif n not in outputs.values() and not isinstance(n, nodes.Tokens | nodes.Indices | nodes.Const):
-                self.state(n, "x", self.value(n), body)
         written = {key: _loop(self.output(n)) for key, n in outputs.items()}
         pairs = ", ".join(f"{key!r}: {value}" for key, value in written.items())
         body.append("return " + (written.popitem()[1] if len(outputs) == 1 else f"{{{pairs}}}"))
-        if any("near[" in line for line in body):
+        near = [line.count("near[i]") for line in body]
+        if self.causal and sum(near) == 1:
+            body[near.index(1)] = body[near.index(1)].replace("near[i]", "span[i::-1]")
+        elif any(near):
             order = "span[i::-1]" if self.causal else "sorted(span, key=lambda j: abs(j - i))"
             body.insert(0, f"near = {_loop(order)}")
         body.insert(0, "span = range(len(tokens))")
@@ -118,9 +123,10 @@ class _Writer:
         main = f"def {function}(tokens):\n    " + "\n    ".join(_wrapped(line, 4) for line in body) + "\n"
         return "\n\n\n".join(part for part in (tables, head, main) if part)
 
-    def state(self, n: Node, wanted: str, value: str, body: list[str]) -> None:
+    def state(self, n: Node, wanted: str, value: str) -> None:
+        """Write a statement, which stands after those of what it reads."""
         self.names[n] = self.fresh(self.program.names.get(n) or wanted)
-        body.append(f"{self.names[n]} = {_loop(value)}")
+        self.body.append(f"{self.names[n]} = {_loop(value)}")
 
     def check(self, n: nodes.Sequence) -> None:
         """Refuse a variable that could hold anything but words and whole numbers, or booleans alone."""
@@ -140,11 +146,13 @@ class _Writer:
                 return position
             case nodes.Const(value=v):
                 return repr(v)
+        if n not in self.names:
+            self.state(n, "x", self.value(n))
         return f"{self.names[n]}[{position}]"
 
     def output(self, n: nodes.Sequence) -> str:
-        known = n in self.names or isinstance(n, nodes.Tokens | nodes.Indices | nodes.Const)
-        return self.at(n, "i") if known else self.value(n)
+        stated = n in self.read or isinstance(n, nodes.Tokens | nodes.Indices | nodes.Const)
+        return self.at(n, "i") if stated else self.value(n)
 
     # --- variables --------------------------------------------------------------------------------------------------------
 
@@ -164,6 +172,8 @@ class _Writer:
 
     def aggregate(self, n: nodes.Aggregate) -> str:
         best, keys = n.selector, self.keys
+        if n.reduce == "mean" and (found := self.one_key(n)):
+            return found
         s = best.selector if isinstance(best, nodes.Best) else best
         if isinstance(best, nodes.Best):
             orders = {"leftmost": keys, "rightmost": f"reversed({keys})", "closest": "near[i]"}
@@ -183,6 +193,26 @@ class _Writer:
                 return f"{n.reduce}(({found}), default={n.default!r})" if empty else f"{n.reduce}({found})"
         raise Beyond
 
+    def one_key(self, n: nodes.Aggregate) -> str | None:
+        """What stands at the one key that is selected, where its position can be written."""
+        best = n.selector
+        s = best.selector if isinstance(best, nodes.Best) else best
+        place = self.choices.place(best) if self.facts.positional[best] else None
+        if place is not None and self.facts.signature.max_len <= LONGEST:
+            if (reached := _reached(place, self.causal)) is None:
+                return None
+            position, exists = reached
+        elif isinstance(s, nodes.Select) and s.keys is nodes.Indices() and s.pred is EQUAL:
+            position, numbers = self.at(s.queries, "i"), self.domain(s.queries)
+            low = "" if all(isinstance(v, int) and v >= 0 for v in numbers) else "0 <= "
+            exists = f"{low}{position} {'<= i' if self.causal else '< len(tokens)'}"
+        else:
+            return None
+        if n.values is nodes.Indices():
+            position = position.replace("-1", "len(tokens) - 1")
+        found = self.at(n.values, position)
+        return found if self.facts.nonempty[best] else f"{found} if {exists} else {n.default!r}"
+
     def ranked(self, best: nodes.Best) -> str:
         """The keys by their scores, the best first, of equal ones the leftmost."""
         scores = best.score
@@ -196,20 +226,20 @@ class _Writer:
         whole = all(isinstance(x, int) and is_plain(x) for row in (n.bias, *parts) for x in row)
         if n.pooled or not n.args or not whole or any(are_booleans(self.domain(a)) for a in n.args):
             raise Beyond
+        at = [self.at(a, "i") for a in n.args]
         nothing = repr([0] * len(n.bias))
         nothing = self.table("NONE", nothing) if self.silent(n) else nothing
         scores = [self.table("BIAS", repr(list(n.bias)))] if any(n.bias) else []
-        for a, w in zip(n.args, n.weights, strict=True):
-            at = self.at(a, "i")
+        for a, x, w in zip(n.args, at, n.weights, strict=True):
             if isinstance(w, nodes.Slope):
                 if not all(isinstance(v, int) for v in self.domain(a)):
                     raise Beyond
-                scores.append(f"[{at} * s for s in {list(w.row)}]")
+                scores.append(f"[{x} * s for s in {list(w.row)}]")
             else:
                 rows: Rows = {
                     (v,): repr(list(r)) for v, r in zip(w.values, w.rows, strict=True) if is_plain(v)
                 }
-                scores.append(self.looked_up([(at, self.domain(a))], rows, nothing))
+                scores.append(self.looked_up([(x, self.domain(a))], rows, nothing))
         labels = self.table("LABELS", repr(list(n.labels)))
         return f"winner({', '.join([labels, *scores])})"
 
@@ -224,6 +254,13 @@ class _Writer:
         """Whether query ``i`` selects key ``j``."""
         if s in self.names:
             return f"{self.names[s]}[i][j]"
+        condition = self.compared(s)
+        if s in self.shared and len(condition) > BRIEF:
+            self.state(s, "chosen", f"[{condition} for j in {self.keys}]")
+            return self.condition(s)
+        return condition
+
+    def compared(self, s: Node) -> str:
         match s:
             case nodes.Select(pred=pred, keys=k, queries=q):
                 read = [(self.at(k, "j"), self.domain(k)), (self.at(q, "i"), self.domain(q))]
@@ -306,6 +343,29 @@ class _Writer:
         return self.tables[written]
 
 
+def _reached(place: Place, causal: bool) -> tuple[str, str] | None:
+    """The position that a place is, and the condition that there is one."""
+    here = "i >= {}" if causal else "len(tokens) > {}"
+    match place.name.partition("_"):
+        case "here", _, _:
+            return "i", "True"
+        case "previous", _, _:
+            return "i - 1", "i > 0"
+        case "next", _, _:
+            return "i + 1", "i + 1 < len(tokens)"
+        case "first", _, _:
+            return "0", "True"
+        case (("last" | "mirror" as name), _, _) if not causal:
+            return "-1" if name == "last" else "-1 - i", "True"
+        case "back", _, c:
+            return f"i - {c}", f"i >= {c}"
+        case "ahead", _, c:
+            return f"i + {c}", f"i + {c} < len(tokens)"
+        case "at", _, c:
+            return c, here.format(c)
+    return None
+
+
 def _is_boolean(f: Fn, args: Sequence[Read]) -> bool:
     """Whether a function of arguments is surely true or false."""
     if isinstance(f, Arg):
@@ -328,7 +388,7 @@ def _loop(value: str) -> str:
 
 
 def _wrapped(line: str, indent: int) -> str:
-    """Break a long line after commas."""
+    """Break a long line after commas and before words; the first of them is in brackets."""
     lines, start = [""], " " * indent
     for piece in PIECES.findall(line):
         if len(start) + len(lines[-1]) + len(piece.rstrip()) > WIDTH and lines[-1].strip():

@@ -44,6 +44,9 @@ def looked_up(read: Sequence[Read], cells: Cells, default: str, name: Name) -> s
         test = " and ".join(f"{x} == {k!r}" for (x, _), k in zip(read, kept[0], strict=True))
         return f"{cells[kept[0]]} if {test} else {common}"
     if len(read) == 1:
+        if all(cells[k] == repr(k[0]) for k in kept):
+            alike = [k for (k,), v in cells.items() if v == repr(k)]
+            return f"{read[0][0]} if {among(read[0], alike)} else {common}"
         ways = list(_ways(read[0], {k[0]: v for k, v in cells.items()}, common))
     else:
         turned: Cells = {(b, a): v for (a, b), v in cells.items()}
@@ -70,7 +73,8 @@ def among(read: Read, chosen: Domain) -> str:
             return f"{x} <= {max(numbers)}"
         if min(numbers) > max(others):
             return f"{x} >= {min(numbers)}"
-    return f"{x} in {_set(chosen)}" if len(chosen) <= len(left) else f"{x} not in {_set(left)}"
+    few, word = (chosen, "in") if len(chosen) <= len(left) else (left, "not in")
+    return f"{x} {word} {_set(few, domain)}"
 
 
 def related(key: Read, query: Read, pairs: set[tuple[Value, ...]], name: Name) -> str:
@@ -83,8 +87,8 @@ def related(key: Read, query: Read, pairs: set[tuple[Value, ...]], name: Name) -
         if all(len(row) <= 1 for row in several.values()):
             ones = {q: repr(row[0]) if row else "None" for q, row in several.items()}
             ways += [(f"{x} {same} ", way) for way in _ways(query, ones, "None")]
-        empty = repr("") if _letters(keys) else "()"
-        sets = {q: _set(row) if row else empty for q, row in several.items()}
+        empty = _set((), keys)
+        sets = {q: _set(row, keys) for q, row in several.items()}
         ways += [(f"{x} {word} ", way) for way in _ways(query, sets, empty)]
     numbers = sorted(k for k in keys if isinstance(k, int))
     if len(numbers) == len(keys):
@@ -128,13 +132,12 @@ def _counted(domain: Domain) -> bool:
     return len(numbers) == len(domain) and min(numbers) >= 0 and max(numbers) < len(numbers) + 2
 
 
-def _letters(domain: Domain) -> bool:
-    return all(isinstance(v, str) and len(v) == 1 for v in domain)
-
-
-def _set(chosen: Domain) -> str:
-    if _letters(chosen):
-        return repr("".join(map(str, chosen)))
+def _set(chosen: Domain, domain: Domain) -> str:
+    """Some values of a domain: letters as one string, where no other word of the domain is a part of it."""
+    if all(isinstance(v, str) for v in domain) and all(isinstance(v, str) and len(v) == 1 for v in chosen):
+        letters = "".join(map(str, chosen))
+        if all(v in chosen for v in domain if str(v) in letters):
+            return repr(letters)
     return f"({', '.join(map(repr, chosen))}{',' * (len(chosen) == 1)})"
 
 
