@@ -17,8 +17,8 @@ from safetensors.numpy import save
 
 from janiform.errors import InputError
 from janiform.interop.codec import codec_data, token_names
+from janiform.interop.folder import write_folder
 from janiform.model import Transformer
-from janiform.model.checkpoint import write_whole
 
 if TYPE_CHECKING:
     from janiform.pair import Pair
@@ -61,11 +61,7 @@ def save_gpt2(pair: Pair, folder: str | os.PathLike[str]) -> list[Path]:
         "codec.json": _json(codec_data(pair)),
         "config.json": _json(_settings(pair, tied)),
     }
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        write_whole(place / name, content)
-    return [place / name for name in contents]
+    return write_folder(folder, contents)
 
 
 def refuse_other_shapes(model: Transformer) -> None:

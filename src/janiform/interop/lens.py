@@ -18,8 +18,8 @@ from safetensors.numpy import save
 
 from janiform.errors import InputError
 from janiform.interop.codec import codec_data
+from janiform.interop.folder import write_folder
 from janiform.model import Config, Transformer
-from janiform.model.checkpoint import write_whole
 
 if TYPE_CHECKING:
     from janiform.pair import Pair
@@ -65,11 +65,7 @@ def save_transformer_lens(pair: Pair, folder: str | os.PathLike[str]) -> list[Pa
         "codec.json": json.dumps(codec_data(pair), indent=2, ensure_ascii=False).encode(),
         "config.json": json.dumps(_settings(config), indent=2).encode(),
     }
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        write_whole(place / name, content)
-    return [place / name for name in contents]
+    return write_folder(folder, contents)
 
 
 def load_transformer_lens(folder: str | os.PathLike[str]) -> Any:

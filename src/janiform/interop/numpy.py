@@ -12,7 +12,7 @@ import numpy as np
 
 from janiform.interop import numpy_forward
 from janiform.interop.codec import codec_data
-from janiform.model.checkpoint import write_whole
+from janiform.interop.folder import write_folder
 
 if TYPE_CHECKING:
     from janiform.pair import Pair
@@ -29,8 +29,6 @@ def save_numpy(pair: Pair, folder: str | os.PathLike[str]) -> list[Path]:
     ...     print(subprocess.run(run, capture_output=True, text=True).stdout.strip())
     {"sort": [1, 2, 3]}
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()
     np.savez(packed, **pair.model.weights())  # type: ignore[arg-type]
     described = {"config": pair.model.config.to_dict(), "codec": codec_data(pair)}
@@ -40,6 +38,4 @@ def save_numpy(pair: Pair, folder: str | os.PathLike[str]) -> list[Path]:
         "model.json": json.dumps(described, indent=1, ensure_ascii=False).encode(),
         "forward.py": source,
     }
-    for name, content in contents.items():
-        write_whole(place / name, content)
-    return [place / name for name in contents]
+    return write_folder(folder, contents)
