@@ -15,26 +15,22 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Float
 
-from janiform.compile.result import Bound, Place
+from janiform.compile.result import Place
 from janiform.errors import InputError
-from janiform.model import Config, Transformer
+from janiform.model import Config
 from janiform.pair.basis import Basis, Origin
 from janiform.realistic.distractors import add_distractors
 from janiform.realistic.extents import extents
+from janiform.realistic.rebuild import rebuilt
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
 Residual = Literal["orthogonal", "invertible"]
-Dtype = Literal["float32", "float64"]
 WRITING = ("W_E", "W_pos", "W_O", "b_O", "W_out", "b_out")
 READING = ("W_Q", "W_K", "W_V", "W_in", "W_U")
 CONDITION = 4.0
 """The ratio of the largest to the smallest stretch of a random invertible matrix."""
-SHARE = 0.25
-"""float32 is kept where a check sees at most this share of the margin used."""
-TRIED = 1_000
-"""How many inputs that check looks at."""
 
 
 @dataclass(slots=True)
@@ -106,14 +102,17 @@ def disguise(
         if even:
             even_stream(state)
         turn_stream(state, rng, residual)
-    if dtype != "auto" or noise:
-        return _pair(pair, state, config.dtype if dtype == "auto" else dtype, noise)
-    found = _pair(pair, state, config.dtype, noise)
-    if config.dtype == "float32":
-        report = found.check(limit=TRIED, draws=TRIED)
-        if not (report.mismatches == 0 and report.error <= SHARE * report.bound.margin):
-            return _pair(pair, state, "float64", noise)
-    return found
+    return rebuilt(
+        pair,
+        state.config,
+        state.w,
+        basis=None if np.array_equal(state.basis.read, np.eye(config.d_model)) else state.basis,
+        origin=_origin(pair, state),
+        layout="disguised",
+        places=tuple(_moved(p, state) for p in pair.places),
+        dtype=dtype,
+        same=not noise,
+    )
 
 
 def even_stream(state: Weights) -> None:
@@ -221,25 +220,6 @@ def _refuse(
             f"a model with {config.normalization_type} normalization depends on the axes and the width of its stream; "
             "disguise it with residual=None and no distractors, or before it is given that shape"
         )
-
-
-def _pair(pair: Pair, state: Weights, dtype: Dtype, noise: float) -> Pair:
-    """Put the weights into a model, and say where everything is now."""
-    config = replace(state.config, dtype=dtype)
-    model = Transformer.from_weights(config, state.w)
-    model.requires_grad_(False).to(pair.model.device)
-    carried = not noise and dtype == "float64" and pair.bound.dtype == "float32"
-    bound = Bound(pair.bound.error if carried else math.inf, pair.bound.margin, dtype)
-    plain = np.array_equal(state.basis.read, np.eye(config.d_model))
-    return replace(
-        pair,
-        model=model,
-        places=tuple(_moved(p, state) for p in pair.places),
-        bound=bound,
-        layout="disguised",
-        basis=None if plain else state.basis,
-        origin=_origin(pair, state),
-    )
 
 
 def _moved(place: Place, state: Weights) -> Place:
