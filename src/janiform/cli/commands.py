@@ -11,7 +11,9 @@ from tyro.conf import Positional, arg, subcommand
 
 from janiform.cli.answers import Answer, columns, shown
 from janiform.cli.decompiling import Decompile
+from janiform.cli.exporting import Export
 from janiform.cli.learning import Learn
+from janiform.cli.procedural import Generate
 from janiform.cli.progress import progress
 from janiform.cli.training import Train
 from janiform.cli.words import (
@@ -273,7 +275,9 @@ COMMANDS: Any = (
     | Annotated[Show, subcommand("show")]
     | Annotated[Learn, subcommand("learn")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Generate, subcommand("generate")]
     | Annotated[Decompile, subcommand("decompile")]
+    | Annotated[Export, subcommand("export")]
     | Annotated[Explain, subcommand("explain")]
     | Annotated[Debug, subcommand("debug")]
     | Annotated[Repl, subcommand("repl")]

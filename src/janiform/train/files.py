@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,25 @@ def write_whole(path: Path, content: str | bytes) -> None:
     >>> path.read_text()
     'here'
     """
+    with place_whole(path) as part, open(part, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def place_whole(path: Path) -> Iterator[Path]:
+    """Give a place to write to, beside ``path``; what is there at the end is moved to ``path``, after an error it is removed.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note"
+    >>> with place_whole(path) as part:
+    ...     _ = part.write_text("here")
+    >>> [p.name for p in path.parent.iterdir()]
+    ['note']
+    """
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with open(part, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
+        yield part
+        with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:

@@ -23,10 +23,10 @@ NEXT = [
     "haystack",
     "addition(digits=2)",
     "addition(digits=5)",
-    "addition(digits=3, whole=1)",
+    "addition(digits=3, whole=True)",
     "reversed_addition(digits=2)",
     "reversed_addition",
-    "reversed_addition(digits=3, whole=1)",
+    "reversed_addition(digits=3, whole=True)",
 ]
 
 

@@ -166,8 +166,8 @@ GOLDEN = {
     "set(shortest=2)": "2c3557b2072f7eaf",
     "shuffled(set)": "633fb5bb03ff36d5",
     "ngram(set)": "a869fdc7efef6bf5",
-    "3*set + union": "a7daf961194781a7",
-    "apart(dyck + eca)": "55f7bb910d6c6bb1",
+    "3*set + union": "159fa4f62ac0e205",
+    "apart(dyck + eca)": "6a18b362600472a5",
 }
 
 

@@ -122,9 +122,9 @@ def _chain(gram: NGram) -> Chain:
     """
     tokens = rows(gram.task, 0, -(-gram.sample // gram.width)).tokens
     lengths = (tokens != gram.pad).sum(axis=1)
-    context = np.zeros((len(tokens), gram.width + 1), np.int64)
-    for i in range(1, gram.n):
-        context[:, i:] += (tokens[:, : gram.width + 1 - i] + 1) * (gram.d_vocab + 1) ** (i - 1)
+    numbers, context = tokens.astype(np.int64) + 1, np.zeros((len(tokens), gram.width + 1), np.int64)
+    for i in range(1, min(gram.n, gram.width + 1)):
+        context[:, i:] += numbers[:, : gram.width + 1 - i] * (gram.d_vocab + 1) ** (i - 1)
     place = np.arange(gram.width + 1)
     inside = place < lengths[:, None]
     known: Any = np.unique(context[inside])

@@ -30,6 +30,7 @@ class Mixture(Procedure):
     apart: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ratios", tuple(map(float, self.ratios)))  # 3 and 3.0 are one stream
         if not self.tasks or len(self.tasks) != len(self.ratios):
             raise InputError(
                 f"each task has a ratio; got {len(self.tasks)} tasks and {len(self.ratios)} ratios"

@@ -62,8 +62,9 @@ def write(task: Procedure) -> str:
     """
     match task:
         case Mixture(parts, ratios, apart):
-            terms = " + ".join(f"{r!r}*{write(t)}" for t, r in zip(parts, ratios))
-            return f"apart({terms})" if apart or len(parts) == 1 else terms
+            factors = ["" if r == 1 else f"{int(r) if r.is_integer() else r!r}*" for r in ratios]
+            terms = " + ".join(factor + write(task) for task, factor in zip(parts, factors))
+            return f"apart({terms})" if apart else terms
         case Shuffled() | NGram():
             name = "shuffled" if isinstance(task, Shuffled) else "ngram"
             return f"{name}({', '.join([write(task.task), *_settings(task, CONTROLS[name](task.task))])})"
@@ -118,19 +119,16 @@ def _terms(tree: ast.expr) -> list[tuple[Procedure, float]]:
 
 
 def _make(name: str, make: Callable[..., Procedure], settings: list[ast.keyword]) -> Procedure:
+    kind, taken = (make.func, len(make.args)) if isinstance(make, partial) else (make, 0)
+    types = {f.name: str(f.type) for f in fields(kind)[taken:]}  # type: ignore[arg-type]
     given: dict[str, Any] = {}
     for setting in settings:
-        value = setting.value.value if isinstance(setting.value, ast.Constant) else None
-        plain = isinstance(setting.value, ast.Constant) and isinstance(value, int | float | None)
-        if setting.arg is None or not plain:
-            raise InputError(f"{ast.unparse(setting)!r} is no setting of {name}; settings are numbers")
+        if setting.arg not in types:
+            raise InputError(f"{name} takes {', '.join(types) or 'no settings'}; got {ast.unparse(setting)}")
+        value = setting.value.value if isinstance(setting.value, ast.Constant) else ...
+        if type(value).__name__.removesuffix("Type") not in types[setting.arg].split(" | "):
+            raise InputError(
+                f"{setting.arg} of {name} is of type {types[setting.arg]}; got {ast.unparse(setting)}"
+            )
         given[setting.arg] = value
-    try:
-        return make(**given)
-    except TypeError:
-        kind = make.func if isinstance(make, partial) else make
-        taken = len(make.args) if isinstance(make, partial) else 0
-        known = ", ".join(f.name for f in fields(kind)[taken:])  # type: ignore[arg-type]
-        raise InputError(
-            f"{name} takes {known}; got {', '.join(f'{k}={v!r}' for k, v in given.items())}"
-        ) from None
+    return make(**given)
