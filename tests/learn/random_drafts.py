@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from janiform.learn.draft import Copy, Draft, Frame, Number, Recode, Table, Tally, Unit
-from janiform.learn.grow import size_of
+from janiform.learn.draft import Copy, Draft, Frame, Number, Recode, Steps, Table, Tally, Unit, size_of
 
 
 def random_draft(
@@ -23,6 +22,7 @@ def random_draft(
     drawn: list[Unit] = []
     sizes = [tokens, length]
     for _ in range(units):
+        numeric = Draft(frame, tuple(drawn), (), np.zeros(labels)).numeric()
         codes = [v for v, s in enumerate(sizes) if s]
         sums = [v for v, s in enumerate(sizes) if not s]
         a, b, c = (codes[int(i)] for i in rng.integers(len(codes), size=3))
@@ -35,6 +35,11 @@ def random_draft(
             Recode(a, rng.integers(2, size=sizes[a]), 2),
             Number(a, rng.integers(-2, 3, size=sizes[a]).astype(float)),
         ]
+        known = [v for v, n in enumerate(numeric) if n and (numbers or sizes[v])]
+        left, right = (known[int(i)] for i in rng.integers(len(known), size=2))
+        edges = sorted({float(e) for e in rng.integers(-4, 8, size=int(rng.integers(1, 6))) / 2})
+        slopes = (float(rng.integers(-2, 3)), float(rng.choice([0, 0.5, 1, -1])))
+        kinds.append(Steps(left, right, slopes, tuple(edges), rng.integers(3, size=len(edges) + 1), 3))
         if sums:
             kinds.append(Tally(a, b, relation, mask, sums[int(rng.integers(len(sums)))]))
         if not numbers:

@@ -1,7 +1,7 @@
 """A draft: a learned program while it is still being searched, as integer arrays that are cheap to change.
 
 A draft is a list of *units* over the input variables (tokens, positions): a unit reads earlier variables and writes one
-categorical variable, so a draft has exactly the freedom of a discrete transformer (Friedman et al. 2023, section 3).
+variable, so a draft has exactly the freedom of a discrete transformer (Friedman et al. 2023, section 3).
 Values are codes into each variable's own domain. The interpreter here is the one that the search runs; ``learn.harden``
 turns a draft into a Program, whose interpreter is ``ir.evaluate``, and the two agree on every input (law 3).
 """
@@ -88,7 +88,30 @@ class Number:
         return (self.of,)
 
 
-Unit = Copy | Tally | Table | Recode | Number
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A numerical MLP: a category for each step of a weighted sum of two numbers; it steps where the sum reaches an edge.
+
+    Positions, counts and classes are numbers too; tokens are none.
+    """
+
+    left: int
+    right: int
+    slopes: tuple[float, float]
+    edges: tuple[float, ...]  # ascending
+    cells: np.ndarray  # (edges + 1,) -> code below ``size``
+    size: int
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        return (self.left, self.right)
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """How many edges the sum has reached."""
+        return np.searchsorted(self.edges, self.slopes[0] * x + self.slopes[1] * y, side="right")
+
+
+Unit = Copy | Tally | Table | Recode | Number | Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +166,20 @@ class Draft:
         """How many codes each variable has; 0 says that it is a number."""
         sizes = [self.frame.tokens, self.frame.length]
         for u in self.units:
-            match u:
-                case Copy():
-                    sizes.append(sizes[u.value])
-                case Tally():
-                    sizes.append(self.frame.length + 1 if u.amounts is None else 0)
-                case Number():
-                    sizes.append(0)
-                case Table() | Recode():
-                    sizes.append(u.size)
+            sizes.append(size_of(u, sizes, self.frame))
         return sizes
+
+    def numeric(self) -> list[bool]:
+        """Which variables have numbers for values: all but tokens and copies of them."""
+        numeric = [False, True]
+        for u in self.units:
+            numeric.append(numeric[u.value] if isinstance(u, Copy) else True)
+        return numeric
+
+    def stands_in(self, new: int, old: int) -> bool:
+        """Whether what reads variable ``old`` may read ``new``: tokens are no numbers for numerical MLPs."""
+        numeric = self.numeric()
+        return numeric[new] or not numeric[old] or not any(isinstance(u, Steps) for u in self.units)
 
     def with_unit(self, i: int, unit: Unit) -> Draft:
         """Return the draft with unit ``i`` replaced; its variable keeps its codes."""
@@ -179,6 +206,19 @@ class Draft:
         return Draft(self.frame, units, weights, self.bias)
 
 
+def size_of(u: Unit, sizes: list[int], frame: Frame) -> int:
+    """How many codes the variable has that a unit writes, 0 for a number; ``sizes`` are those of the variables before it."""
+    match u:
+        case Copy():
+            return sizes[u.value]
+        case Tally(amounts=None):
+            return frame.length + 1
+        case Table() | Recode() | Steps():
+            return u.size
+        case Tally() | Number():
+            return 0
+
+
 def _renumbered(u: Unit, number: dict[int, int]) -> Unit:
     match u:
         case Copy():
@@ -186,7 +226,7 @@ def _renumbered(u: Unit, number: dict[int, int]) -> Unit:
         case Tally():
             amounts = None if u.amounts is None else number[u.amounts]
             return replace(u, key=number[u.key], query=number[u.query], amounts=amounts)
-        case Table():
+        case Table() | Steps():
             return replace(u, left=number[u.left], right=number[u.right])
         case Recode() | Number():
             return replace(u, of=number[u.of])
@@ -240,6 +280,8 @@ class Bench:
         match u:
             case Table():
                 return u.cells[values[u.left], values[u.right]]
+            case Steps():
+                return u.cells[u.step(values[u.left], values[u.right])]
             case Recode():
                 return u.cells[values[u.of]]
             case Number():

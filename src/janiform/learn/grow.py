@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from janiform.learn.draft import Bench, Copy, Draft, Frame, Recode, Table, Tally, Unit
+from janiform.learn.draft import Bench, Copy, Draft, Frame, Table, Tally, Unit, size_of
 from janiform.learn.residuals import Residuals
 from janiform.learn.search import State
 
@@ -336,15 +336,3 @@ def consistent(chain: tuple[Unit, ...], sizes: list[int], frame: Frame) -> bool:
                     return False
         sizes.append(size_of(u, sizes, frame))
     return True
-
-
-def size_of(u: Unit, sizes: list[int], frame: Frame) -> int:
-    """How many codes the variable has that a unit writes."""
-    match u:
-        case Copy():
-            return sizes[u.value]
-        case Tally():
-            return frame.length + 1 if u.amounts is None else 0
-        case Table() | Recode():
-            return u.size
-    return 0

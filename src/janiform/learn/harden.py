@@ -30,7 +30,8 @@ from janiform.ir.nodes import (
 from janiform.ir.nodes import Sequence as Variable
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
-from janiform.learn.draft import Copy, Draft, Number, Recode, Table, Tally
+from janiform.learn.draft import Copy, Draft, Number, Recode, Steps, Table, Tally, Unit
+from janiform.learn.steps import Range, plain, plus, stepped
 from janiform.text.naming import named
 
 KEY, QUERY = Arg(0), Arg(1)
@@ -45,6 +46,7 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
     """
     nodes: list[Variable] = [Tokens(), Indices()]
     values: list[tuple[Value, ...]] = [signature.vocab, tuple(range(signature.max_len))]
+    ranges = [Range(0, 0), Range(0, signature.max_len - 1)]
     names: dict[Node, str] = {}
     for i, u in enumerate(draft.units):
         match u:
@@ -65,14 +67,19 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
                 f = function(u.cells, values[u.left], values[u.right])
                 both = (nodes[u.left], nodes[u.right])
                 node, domain, stem = Map(f, both), tuple(range(u.size)), "table"
+            case Steps():
+                f, reads = stepped(u, ranges)
+                node = Map(f, tuple(nodes[v] for v in reads))
+                domain, stem = tuple(range(u.size)), "step"
             case Recode():
                 codes = [((v,), int(c)) for v, c in zip(values[u.of], u.cells)]
                 node, domain, stem = Map(shortest(codes, 1), (nodes[u.of],)), tuple(range(u.size)), "class"
             case Number():
-                numbers = [((v,), _plain(c)) for v, c in zip(values[u.of], u.numbers)]
+                numbers = [((v,), plain(c)) for v, c in zip(values[u.of], u.numbers)]
                 node, domain, stem = Map(shortest(numbers, 1), (nodes[u.of],)), (), "number"
         nodes.append(node)
         values.append(domain)
+        ranges.append(range_of(u, ranges, draft.frame.length))
         names.setdefault(node, f"{stem}{i + 1}")
     args: list[Variable] = []
     weights: list[Scores | Slope] = []
@@ -80,7 +87,7 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
         if w.any():
             args.append(node)
             listed = [c for c in range(len(w)) if w[c].any()]
-            rows = tuple(tuple(_plain(s) for s in w[c]) for c in listed)
+            rows = tuple(tuple(plain(s) for s in w[c]) for c in listed)
             weights.append(Scores(tuple(domain[c] for c in listed), rows) if domain else Slope(rows[0]))
     used = [v for v, w in enumerate(draft.weights) if w.any()]
     if len(used) == 1 and values[used[0]] and not draft.frame.pooled:
@@ -89,9 +96,23 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
             said, v = [said[c] for c in u.cells], u.of
         out = chosen_by(nodes[v], values[v], said)
     else:
-        bias = tuple(_plain(b) for b in draft.bias)
+        bias = tuple(plain(b) for b in draft.bias)
         out = Readout(tuple(args), tuple(weights), bias, tuple(labels), draft.frame.pooled)
     return named(Program({name: out}, {n: s for n, s in names.items() if n is not out}), signature)
+
+
+def range_of(u: Unit, ranges: list[Range], length: int) -> Range:
+    """Between which numbers the variable lies that a unit writes."""
+    match u:
+        case Copy():
+            return ranges[u.value]
+        case Tally():
+            return (ranges[u.amounts] if u.amounts is not None else Range(0, 1)).total(length)
+        case Number():
+            whole = all(float(x).is_integer() for x in u.numbers)
+            return Range(float(u.numbers.min()), float(u.numbers.max()), whole)
+        case Table() | Recode() | Steps():
+            return Range(0, u.size - 1)
 
 
 def chosen_by(node: Variable, domain: Sequence[Value], said: Sequence[Value]) -> Variable:
@@ -128,7 +149,7 @@ def predicate(relation: np.ndarray, keys: Sequence[Value], queries: Sequence[Val
         for c in range(-max(relation.shape), max(relation.shape) + 1) if numbers else (0,):
             for op, test in COMPARISONS.items():
                 if (relation == test(apart, c)).all():
-                    return Apply(op, (KEY, _plus(QUERY, c)))
+                    return Apply(op, (KEY, plus(QUERY, c)))
     rows = [((k, q), True) for (i, q) in enumerate(queries) for j, k in enumerate(keys) if relation[i, j]]
     if 2 * len(rows) > relation.size:
         rows = [
@@ -217,11 +238,3 @@ def shortest(rows: Sequence[tuple[tuple[Value, ...], Value]], arity: int) -> Loo
         counts[v] = counts.get(v, 0) + 1
     common = max(counts, key=lambda v: counts[v])
     return table([r for r in rows if r[1] != common], arity, Lit(common))
-
-
-def _plus(side: Fn, c: int) -> Fn:
-    return side if c == 0 else Apply("+" if c > 0 else "-", (side, Lit(abs(c))))
-
-
-def _plain(x: float) -> int | float:
-    return int(x) if float(x).is_integer() else float(x)

@@ -13,10 +13,17 @@ import torch
 from torch import Tensor
 
 from janiform.errors import FileError
-from janiform.learn.draft import MASKS, Copy, Draft, Frame, Number, Recode, Table, Tally, Unit
+from janiform.learn.draft import MASKS, Copy, Draft, Frame, Number, Recode, Steps, Table, Tally, Unit
 from janiform.tasks.examples import Examples
 
-ARRAYS = {Copy: "relation", Tally: "relation", Table: "cells", Recode: "cells", Number: "numbers"}
+ARRAYS = {
+    Copy: "relation",
+    Tally: "relation",
+    Table: "cells",
+    Recode: "cells",
+    Number: "numbers",
+    Steps: "cells",
+}
 KINDS = {kind.__name__.lower(): kind for kind in ARRAYS}
 
 Tensors = dict[str, Tensor]
@@ -96,7 +103,7 @@ def unpack_generator(state: dict[str, Any]) -> np.random.Generator:
 
 def _unit(row: dict[str, Any], array: np.ndarray) -> Unit:
     kind = KINDS[row["kind"]]
-    plain = {name: value for name, value in row.items() if name != "kind"}
+    plain = {n: tuple(v) if isinstance(v, list) else v for n, v in row.items() if n != "kind"}
     return kind(**plain, **{ARRAYS[kind]: array})  # type: ignore[no-any-return, arg-type]
 
 
@@ -118,6 +125,12 @@ def _fault(draft: Draft) -> str | None:
                 fits = u.cells.shape == (sizes[u.of],) and _within(u.cells, u.size)
             case Number():
                 fits = u.numbers.shape == (sizes[u.of],)
+            case Steps():
+                fits = u.cells.shape == (len(u.edges) + 1,) and _within(u.cells, u.size)
+                numbers = np.array((*u.slopes, *u.edges), float)
+                fits = fits and len(u.slopes) == 2 and bool(np.isfinite(numbers).all())
+                fits = fits and sorted(u.edges) == list(u.edges)
+                fits = fits and all(draft.numeric()[v] for v in u.reads)
         if not fits:
             return f"the {type(u).__name__.lower()} of unit {i} does not fit the variables it reads"
     for v, (w, size) in enumerate(zip(draft.weights, sizes, strict=True)):

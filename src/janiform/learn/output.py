@@ -1,11 +1,11 @@
 """The output of a draft, fitted: a convex problem once the variables are discrete, so solved, not trained further.
 
-Multinomial logistic regression on the variables' codes, on distinct rows with their multiplicities, by L-BFGS.
+Multinomial logistic regression on the variables' codes and numbers, on distinct rows with their multiplicities, by L-BFGS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -23,25 +23,33 @@ def fit_output(
     *,
     penalty: float = 1e-5,
     steps: int = 100,
-    only: Collection[int] | None = None,
+    only: Sequence[int] | None = None,
 ) -> Draft:
     """Return the draft with the weights that fit labels ``y`` (n, length; -1 where nothing is asked) best.
 
     Weights start from the draft's own, so a fit after a small change is short. ``only`` these variables get weights, all
-    of up to ``WIDEST`` codes where it is not given.
+    of up to ``WIDEST`` codes and all numbers that have a slope where it is not given.
     """
     sizes = draft.sizes()
     asked = y >= 0
-    offsets = np.cumsum([0, *sizes])
-    read = [v for v, size in enumerate(sizes) if 0 < size <= WIDEST] if only is None else list(only)
-    rows = np.stack([values[v][asked] + offsets[v] for v in read], 1)
+    offsets = np.cumsum([0, *(max(size, 1) for size in sizes)])
+    if only is None:
+        only = [v for v, w in enumerate(draft.weights) if (sizes[v] <= WIDEST if sizes[v] else w.any())]
+    numbers = [not sizes[v] for v in only]
+    rows = np.stack([values[v][asked] * (sizes[v] > 0) + offsets[v] for v in only], 1).astype(np.int32)
+    amounts = np.ones(rows.shape, np.float32)
+    for column, v in enumerate(only):
+        if numbers[column]:
+            amounts[:, column] = values[v][asked]
     labels = y[asked]
-    packed = np.ascontiguousarray(np.concatenate([rows, labels[:, None]], 1).astype(np.int32))
+    exact = np.ascontiguousarray(amounts[:, numbers]).view(np.int32)
+    packed = np.concatenate([rows, exact, labels[:, None]], 1, dtype=np.int32)
     key = packed.view([("", packed.dtype)] * packed.shape[1]).ravel()
     _, first, counts = np.unique(key, return_index=True, return_counts=True)
-    rows, labels = rows[first], labels[first]
+    rows, labels, amounts = rows[first], labels[first], amounts[first]
     used, places = np.unique(rows, return_inverse=True)
     index = torch.from_numpy(places.reshape(rows.shape).astype(np.int64))
+    times = torch.from_numpy(amounts) if any(numbers) else None
     mass = torch.from_numpy(counts / counts.sum()).float()
     target = torch.from_numpy(labels.astype(np.int64))
     start = np.concatenate([*draft.weights, draft.bias[None]]).astype(np.float32)
@@ -51,7 +59,7 @@ def fit_output(
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        scores = torch.nn.functional.embedding_bag(index, W, mode="sum") + b
+        scores = torch.nn.functional.embedding_bag(index, W, mode="sum", per_sample_weights=times) + b
         fit = (mass * torch.nn.functional.cross_entropy(scores, target, reduction="none")).sum()
         total = fit + penalty * W.square().sum()
         total.backward()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from janiform.learn.draft import Bench, Copy, Draft, Recode, Table, Tally, Unit, logits
+from janiform.learn.draft import Bench, Copy, Draft, Number, Recode, Steps, Table, Tally, Unit, logits, term
 
 WIDTH = 16
 """How many of the codes of a wide variable one step tries."""
@@ -57,9 +57,9 @@ class Search:
         draft = at.draft.with_unit(i, unit)
         values = self.bench.rerun(draft, at.values, i)
         scores = at.scores
-        for w, old, new in zip(draft.weights, at.values, values, strict=True):
+        for w, old, new, size in zip(draft.weights, at.values, values, draft.sizes(), strict=True):
             if new is not old and w.any():
-                scores = scores + (w[new] - w[old])
+                scores = scores + (term(w, new, size) - term(w, old, size))
         return State(draft, values, scores, at.losses if scores is at.scores else self.losses(scores))
 
     def sweep(self, at: State, units: Iterable[int]) -> State:
@@ -101,11 +101,28 @@ class Search:
                         yield replace(u, query=v, relation=fitted(u.relation, sizes[v], sizes[u.key]))
                 if isinstance(u, Copy):
                     for v in earlier:
-                        if v != u.value and sizes[v] == sizes[u.value]:
+                        if v != u.value and sizes[v] == sizes[u.value] and draft.stands_in(v, u.value):
                             yield replace(u, value=v)
                     for d in self.some(np.arange(sizes[u.value])):
                         if d != u.default:
                             yield replace(u, default=d)
+                elif u.amounts is not None:
+                    for v in range(i + draft.inputs):
+                        if v != u.amounts and not sizes[v]:
+                            yield replace(u, amounts=v)
+            case Number():
+                for c in self.some(np.arange(len(u.numbers))):
+                    for less in (-1, 1):
+                        yield replace(u, numbers=u.numbers + less * (np.arange(len(u.numbers)) == c))
+            case Steps():
+                numeric = draft.numeric()
+                for v in range(i + draft.inputs):
+                    if numeric[v] and v != u.left:
+                        yield replace(u, left=v)
+                    if numeric[v] and v != u.right and u.slopes[1]:
+                        yield replace(u, right=v)
+                for less in (-1, 1):
+                    yield replace(u, edges=tuple(e + less for e in u.edges))
             case Table():
                 for v in earlier:
                     if v != u.left:
@@ -139,13 +156,15 @@ class Search:
     def cells(self, at: State, i: int) -> State:
         """Give each cell of a table the code that lowers the loss of the positions that read it."""
         u = at.draft.units[i]
-        if not isinstance(u, Table | Recode):
-            return at
-        place = (
-            at.values[u.of]
-            if isinstance(u, Recode)
-            else at.values[u.left] * u.cells.shape[1] + at.values[u.right]
-        )
+        match u:
+            case Recode():
+                place = at.values[u.of]
+            case Table():
+                place = at.values[u.left] * u.cells.shape[1] + at.values[u.right]
+            case Steps():
+                place = u.step(at.values[u.left], at.values[u.right])
+            case _:
+                return at
         proposals = []
         for c in self.some(np.arange(u.size)):
             new = self.changed(at, i, replace(u, cells=np.full_like(u.cells, c)))

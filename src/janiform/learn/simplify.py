@@ -27,7 +27,7 @@ def follow_one(trial: Trial) -> None:
         if isinstance(u, Number | Recode) or not sizes[v]:
             continue
         for a in range(v):
-            if not sizes[a]:
+            if not sizes[a] or not trial.draft.stands_in(a, v):
                 continue
             pairs = np.zeros((sizes[a], sizes[v]), bool)
             pairs[trial.values[a][valid], trial.values[v][valid]] = True

@@ -288,6 +288,9 @@ class _Writer:
                 if not all(is_plain(v) or isinstance(v, bool) for v in (v, *(v for _, v in f.rows))):
                     raise Beyond
                 return self.looked_up(read, rows, repr(v))
+            case Lookup(args=(Apply() as key,), rows=rows, default=Lit() as default):
+                found = [(_joined(self.function(key, args)), self.reached(key, args))]
+                return self.function(Lookup((Arg(0),), rows, default), found)
             case Lookup(args=(Arg(index=i),), default=Fn() as default):
                 return self.excepted(args[i], f, self.function(default, args))
             case Apply(op="if", args=(test, yes, no)):
@@ -314,6 +317,15 @@ class _Writer:
     def several(self, parts: Sequence[Fn], args: Sequence[Read]) -> str:
         """Some functions of arguments as a tuple."""
         return f"({', '.join(self.function(p, args) for p in parts)}{',' * (len(parts) == 1)})"
+
+    def reached(self, f: Fn, args: Sequence[Read]) -> Domain:
+        """What a function of arguments can be."""
+        if math.prod(len(domain) for _, domain in args) > MAX_CELLS:
+            raise Beyond
+        found = {f(*values) for values in itertools.product(*(domain for _, domain in args))}
+        if not all(map(is_whole, found)):
+            raise Beyond
+        return sorted(v for v in found if isinstance(v, int))
 
     def excepted(self, read: Read, f: Lookup, default: str) -> str:
         """A table of one value for some words or numbers, and what a function gives for the others."""
