@@ -36,13 +36,13 @@ DRAWN = 20_000
 """How many inputs are compared where not all are."""
 
 PATIENCE = 60.0
-"""Seconds that comparing all inputs may take where nobody asks for it."""
+"""CPU seconds of each process that comparing all inputs may take where nobody asks for it."""
 
 WORTH = 15.0
-"""Seconds of comparing from which on worker processes are worth their start."""
+"""CPU seconds of comparing from which on worker processes are worth their start."""
 
-PART = 2_000
-"""How many inputs are compared at a time."""
+WARM, PART = 100, 2_000
+"""How many inputs are compared at first, when things are made ready, and how many at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,15 @@ def equality(
     faces = Faces(draft, program, data.signature, data.labels)
     pair, refused = faces.weights()
     rows = np.random.default_rng(seed).permutation(len(on.x))
-    begun = time.monotonic()
-    parts = [faces.compare(on.x[rows[:PART]])]
-    each = (time.monotonic() - begun) / max(1, parts[0].inputs)
+    begun = WARM + PART
+    parts = [faces.compare(on.x[rows[:WARM]]), faces.compare(on.x[rows[WARM:begun]])]
+    each = parts[1].seconds / max(1, parts[1].inputs)
     workers = workers_of(executor)
     soon = each * len(rows) < PATIENCE * (workers if each * len(rows) > WORTH else 1)
     every = on.whole and (check == "exhaustive" or (check == "auto" and soon))
     chosen = rows if every else rows[:DRAWN]
-    left = [chosen[i : i + PART] for i in range(PART, len(chosen), PART)]
-    where = executor if each * (len(chosen) - PART) > WORTH else "serial"
+    left = [chosen[i : i + PART] for i in range(begun, len(chosen), PART)]
+    where = executor if each * (len(chosen) - begun) > WORTH else "serial"
     for part in compared(faces, [on.x[rows] for rows in left], where):
         parts.append(part)
         if tell:
@@ -146,7 +146,7 @@ def equality(
         pair,
         refused,
         first,
-        0.0 if where == "serial" else sum(part.seconds for part in parts[1:]),
+        0.0 if where == "serial" else sum(part.seconds for part in parts[2:]),
     )
 
 
