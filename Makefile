@@ -36,7 +36,9 @@ demo: $(READY)
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# TransformerLens and nnsight take minutes to install, and are asked for by slow tests alone.
 test-slow: $(READY)
+	@$(PIP) -e '.[lens,nnsight]'
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY)
