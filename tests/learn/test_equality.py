@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +12,18 @@ from tests.learn.random_drafts import all_inputs, random_draft
 
 from janiform.errors import InputError
 from janiform.ir.semantics import Signature
-from janiform.learn import Climbing, Learning, learn
-from janiform.learn.equality import DRAWN, Equality, Ground, allow, equality, ground
+from janiform.learn import Learning, learn
+from janiform.learn.equality import Equality, Ground, allow, equality, ground
 from janiform.learn.harden import harden
 from janiform.learn.learning import beyond
 from janiform.tasks import algorithmic
 from janiform.tasks.examples import Data, Examples
 
 
-def compared(seed: int, changed: bool = False, executor: str = "serial", **sizes: int) -> Equality:
+def compared(seed: int, *, changed: bool = False, tokens: int = 3, **how: Any) -> Equality:
     """Compare a random draft with its program, or with that of the draft with another output."""
     rng = np.random.default_rng(seed)
-    draft = random_draft(rng, pooled=seed % 2 == 1, numbers=False, **sizes)
+    draft = random_draft(rng, tokens=tokens, pooled=seed % 2 == 1, numbers=False)
     x = all_inputs(draft.frame)
     none = Examples(x[:0], x[:0])
     signature = Signature("abcdefgh"[: draft.frame.tokens], draft.frame.length, draft.frame.causal)
@@ -32,7 +33,7 @@ def compared(seed: int, changed: bool = False, executor: str = "serial", **sizes
     if changed:
         bias = draft.bias + 100 * np.eye(3)[int(rng.integers(3))]
         draft = draft.with_output(draft.weights, bias)
-    return equality(draft, program, data, ground(None, data, none), executor=executor, tell=lambda d, n: None)
+    return equality(draft, program, data, ground(None, data, none), **how)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -76,15 +77,14 @@ def test_what_cannot_all_be_compared_is_refused_before_anything_is_done(tmp_path
         allow("all", Ground(np.zeros((0, 1), np.int16), True))
 
 
-def test_the_answer_says_how_many_were_compared():
-    """All inputs of hist at V = 6, N = 8 where time allows, else some."""
-    quick = Learning(("hist",), 6, 8, climbing=Climbing(climbs=1))
-    told: list[tuple[str, int, int]] = []
-    learned = learn(quick, check="drawn", tell=lambda *what: told.append(what))
-    facts = learned.facts()
-    assert facts["equal"] and facts["checked"] == DRAWN and not facts["exhaustive"]
-    assert [(done, total) for what, done, total in told if what == "comparing"][-1] == (DRAWN, DRAWN)
-    exercise = algorithmic("hist", 6, 8)
-    on = ground(exercise, learned.data, exercise.domain())
-    same = equality(learned.draft, learned.program, learned.data, on)
-    assert same.equal and same.exhaustive and same.checked == exercise.size == 21_844
+def test_how_many_were_compared_is_said(monkeypatch: pytest.MonkeyPatch):
+    """All where that is asked for or takes little time, else some; and how far it is."""
+    monkeypatch.setattr("janiform.learn.equality.DRAWN", 3000)
+    told: list[tuple[int, int]] = []
+    some = compared(4, check="drawn", tell=lambda *what: told.append(what), tokens=8)
+    assert some.equal and some.checked == 3000 and not some.exhaustive and told[-1] == (3000, 3000)
+    every = compared(4, tell=lambda *what: told.append(what), tokens=8)
+    assert every.equal and every.checked == 4680 and every.exhaustive and told[-1] == (4680, 4680)
+    monkeypatch.setattr("janiform.learn.equality.PATIENCE", 0.0)
+    assert compared(4, tokens=8).checked == 3000
+    assert compared(4, check="exhaustive", tokens=8).checked == 4680
