@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Quotient:
     ([0, 1, 0, 1], [0, 1])
     """
 
-    keys: tuple[Hashable, ...]
+    keys: tuple[Any, ...]
     maps: tuple[np.ndarray, ...]
     table: np.ndarray
 
@@ -50,6 +51,10 @@ class Quotient:
     def codes(self) -> np.ndarray:
         """The different results, ascending."""
         return np.unique(self.table)
+
+    def classes(self, key: Hashable) -> np.ndarray:
+        """The classes of a variable that the function depends on."""
+        return self.maps[self.keys.index(key)]
 
     def map(self, key: Hashable) -> np.ndarray | None:
         """The classes of a variable, or None where the function does not depend on it."""
@@ -104,7 +109,7 @@ def combine(operate: Callable[..., np.ndarray], parts: Sequence[Quotient]) -> Qu
 
 def aligned(
     parts: Sequence[Quotient],
-) -> tuple[tuple[Hashable, ...], tuple[np.ndarray, ...], list[np.ndarray]]:
+) -> tuple[tuple[Any, ...], tuple[np.ndarray, ...], list[np.ndarray]]:
     """Return common variables and classes of several functions, and the table of each over them."""
     keys = tuple(dict.fromkeys(k for p in parts for k in p.keys))
     maps: list[np.ndarray] = []
@@ -144,14 +149,17 @@ def aligned(
     return keys, tuple(maps), columns
 
 
-def reduced(keys: tuple[Hashable, ...], maps: tuple[np.ndarray, ...], table: np.ndarray) -> Quotient:
+def reduced(keys: tuple[Any, ...], maps: tuple[np.ndarray, ...], table: np.ndarray) -> Quotient:
     """Merge the classes that a table does not tell apart, number the rest as they appear, and drop single ones."""
     kept_keys, kept_maps = [], []
     axis = 0
     for key, m in zip(keys, maps, strict=True):
         first, place = first_seen(m)  # classes that occur, in the order in which they do
         table = table.take(m[first], axis)
-        rows = table if table.ndim == 1 else np.moveaxis(table, axis, 0).reshape(len(first), -1)
+        rows = table
+        if table.ndim > 1:
+            turned = table.transpose(axis, *range(axis), *range(axis + 1, table.ndim)) if axis else table
+            rows = turned.reshape(len(first), -1)
         chosen, which = first_rows(rows)
         if len(chosen) == 1:
             table = table.take(0, axis)

@@ -283,9 +283,9 @@ def equivalent(
         )
     names = [next(iter(p.outputs))] if one else list(p.outputs)
     others = [next(iter(q.outputs))] if one else names
-    exhaustive = _inputs(signature, limit + 1) <= limit
+    exhaustive = count_inputs(signature, limit + 1) <= limit
     checked = 0
-    for batch in _batches(signature, None if exhaustive else draws, seed):
+    for batch in batches(signature, None if exhaustive else draws, seed):
         left, right = _outcomes(p, batch, signature, names), _outcomes(q, batch, signature, others)
         for i, (a, b) in enumerate(zip(left, right, strict=True)):
             if not _alike(a, b):
@@ -294,8 +294,12 @@ def equivalent(
     return Equivalence(True, exhaustive, checked)
 
 
-def _inputs(signature: Signature, enough: int) -> int:
-    """How many inputs of length 1 and more there are, counted no further than ``enough``."""
+def count_inputs(signature: Signature, enough: int) -> int:
+    """Return how many inputs of length 1 and more there are, counted no further than ``enough``.
+
+    >>> count_inputs(Signature("ab", 3), 100), count_inputs(Signature("ab", 30), 100)
+    (14, 126)
+    """
     total = 0
     for n in range(1, signature.max_len + 1):
         total += len(signature.vocab) ** n
@@ -304,8 +308,12 @@ def _inputs(signature: Signature, enough: int) -> int:
     return total
 
 
-def _batches(signature: Signature, draws: int | None, seed: int) -> Iterator[list[Sized[Value]]]:
-    """All inputs from the shortest on, or drawn ones of all lengths, in batches of one length."""
+def batches(signature: Signature, draws: int | None, seed: int) -> Iterator[list[Sized[Value]]]:
+    """Yield all inputs from the shortest on, or drawn ones of all lengths, in batches of one length.
+
+    >>> next(batches(Signature("ab", 3), None, 0))
+    [('a',), ('b',)]
+    """
     if draws is None:
         for n in range(1, signature.max_len + 1):
             words = itertools.product(signature.vocab, repeat=n)
