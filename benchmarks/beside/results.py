@@ -1,4 +1,4 @@
-"""Tables for people, JSON for machines, and the page docs/results/compile.md, of which every script owns one section."""
+"""Tables for people, JSON for machines, and the pages docs/results/*.md, of which every script owns a section."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from typing import Annotated, Any
 
 import tyro
 
-PAGE = Path(__file__).parents[2] / "docs" / "results" / "compile.md"
+PAGES = Path(__file__).parents[2] / "docs" / "results"
+TITLES = {"compile": "Compiler and interpreter: results", "procedural": "Procedural pretraining: results"}
 HOME = "out/tracr/bin/python"
 
 
@@ -31,7 +32,7 @@ class Options:
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON instead of tables."""
     write: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Put the tables into docs/results/compile.md."""
+    """Put the tables into their page under docs/results/."""
 
     @property
     def tracr(self) -> str | None:
@@ -99,7 +100,13 @@ def command(options: Options) -> str:
 
 
 def publish(
-    section: str, title: str, tables: Sequence[Table], data: dict[str, Any], options: Options
+    section: str,
+    title: str,
+    tables: Sequence[Table],
+    data: dict[str, Any],
+    options: Options,
+    *,
+    page: str = "compile",
 ) -> None:
     """Print the tables or the data, and write the section of the page when asked to."""
     when = datetime.date.today().isoformat()
@@ -108,17 +115,18 @@ def publish(
     print(json.dumps({**about, **data}) if options.json else body, flush=True)
     if options.write:
         text = f"## {title}\n\n`{about['command']}`  \n{about['machine']}; {when}.\n\n{body}"
-        _replace(section, text)
+        _replace(page, section, text)
 
 
-def _replace(section: str, text: str) -> None:
+def _replace(name: str, section: str, text: str) -> None:
     begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
-    page = PAGE.read_text() if PAGE.exists() else "# Compiler and interpreter: results\n"
+    path = PAGES / f"{name}.md"
+    page = path.read_text() if path.exists() else f"# {TITLES[name]}\n"
     block = f"{begin}\n{text}\n{end}"
     if begin in page:
         before, rest = page.split(begin, 1)
         page = before + block + rest.split(end, 1)[1]
     else:
         page = page.rstrip() + f"\n\n{block}\n"
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page)
+    PAGES.mkdir(parents=True, exist_ok=True)
+    path.write_text(page)

@@ -14,9 +14,10 @@ import numpy as np
 from janiform.errors import InputError
 from janiform.tasks.procedural.draws import Draws, Ids, Words, draws, threshold
 from janiform.tasks.procedural.loops import WHOLE, compiled
-from janiform.tasks.procedural.rows import Procedure
+from janiform.tasks.procedural.rows import BLOCK, Procedure
 
 MOST_KINDS = 2**14
+MANY = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Dyck(Procedure):
     @property
     def width(self) -> int:
         return self.length
+
+    @property
+    def block(self) -> int:
+        return _block(self.length, "nest")
 
     def fill(self, keys: Words, tokens: Ids) -> tuple[int, int]:
         loop = compiled("nest") or nest_by_column
@@ -83,10 +88,19 @@ class ShuffleDyck(Procedure):
     def width(self) -> int:
         return self.length
 
+    @property
+    def block(self) -> int:
+        return _block(self.length, "interleave")
+
     def fill(self, keys: Words, tokens: Ids) -> tuple[int, int]:
         loop = compiled("interleave") or interleave_by_column
         loop(draws(keys, self.length), self.kinds, threshold(self.p_open), self.deepest, tokens)
         return 1, self.length
+
+
+def _block(length: int, loop: str) -> int:
+    """Return how many rows to make at a time: column by column it pays to have many."""
+    return max(BLOCK // length, 1 if compiled(loop) else MANY)
 
 
 def _check(kinds: int, length: int, p_open: float, deepest: int | None) -> None:
@@ -105,11 +119,12 @@ def nest_by_column(drawn: Draws, kinds: int, bound: int, deepest: int, tokens: I
     batch, length = drawn.shape
     stack = np.zeros((batch, length // 2 + 2), np.uint16)
     cells, first, depth = stack.reshape(-1), np.arange(batch) * stack.shape[1], np.zeros(batch, np.int64)
-    any_kind, that_kind = kinds * WHOLE, kinds / bound
+    scale = WHOLE / bound
     for t in range(length):
         u = drawn[:, t]
         opens = (depth == 0) | ((depth < min(length - t - 1, deepest)) & (u < bound))
-        kind = np.where(opens, u * np.where(depth == 0, any_kind, that_kind), 0).astype(np.uint16)
+        which = (u * np.where(depth == 0, 1.0, scale)).astype(np.int64) * kinds >> 32
+        kind = np.where(opens, which, 0).astype(np.uint16)
         tokens[:, t] = np.where(opens, kind, cells[first + np.maximum(depth - 1, 0)] + kinds)
         cells[first + depth] = kind
         depth += np.where(opens, 1, -1)
@@ -118,23 +133,20 @@ def nest_by_column(drawn: Draws, kinds: int, bound: int, deepest: int, tokens: I
 def interleave_by_column(drawn: Draws, kinds: int, bound: int, deepest: int, tokens: Ids) -> None:
     """Do as ``loops.interleave``, a token of every row at a time."""
     batch = len(drawn)
-    live, place, count = (np.zeros(batch * kinds, np.int64) for _ in range(3))
-    first, depth, alive = np.arange(batch) * kinds, np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-    any_kind, that_kind, rest = kinds * WHOLE, kinds / bound, 1.0 / (2.0**32 - bound)
+    live, count = np.zeros((batch, kinds + 1), np.int64), np.zeros((batch, kinds), np.int64)
+    row, depth, alive = np.arange(batch), np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+    scale, rest = WHOLE / bound, WHOLE / (WHOLE - bound)
     for t in range(drawn.shape[1]):
         u = drawn[:, t].astype(np.int64)
         opens = (depth == 0) | ((depth < deepest) & (u < bound))
-        opened = u * np.where(depth == 0, any_kind, that_kind)
-        closed = np.where(depth == deepest, u * (alive * WHOLE), (u - bound) * (alive * rest))
-        at = first + np.where(opens, 0, closed).astype(np.int64)
-        kind = np.where(opens, opened.astype(np.int64), live[at])
+        opened = (u * np.where(depth == 0, 1.0, scale)).astype(np.int64) * kinds >> 32
+        closed = np.where(depth == deepest, u * 1.0, (u - bound) * rest).astype(np.int64) * alive >> 32
+        at = np.where(opens, alive, closed)
+        kind = np.where(opens, opened, live[row, at])
         tokens[:, t] = np.where(opens, kind, kind + kinds)
-        cell = first + kind
-        count[cell] += np.where(opens, 1, -1)
-        depth += np.where(opens, 1, -1)
-        new, gone = np.flatnonzero(opens & (count[cell] == 1)), np.flatnonzero(~opens & (count[cell] == 0))
-        live[first[new] + alive[new]], place[cell[new]] = kind[new], alive[new]
-        alive[new] += 1
-        alive[gone] -= 1
-        moved = live[first[gone] + alive[gone]]
-        live[at[gone]], place[first[gone] + moved] = moved, at[gone] - first[gone]
+        change = np.where(opens, 1, -1)
+        depth += change
+        count[row, kind] += change
+        gone = ~opens & (count[row, kind] == 0)
+        live[row, at] = np.where(gone, live[row, alive - 1], kind)
+        alive += np.where(opens, count[row, kind] == 1, -gone.astype(np.int64))

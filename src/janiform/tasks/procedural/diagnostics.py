@@ -63,7 +63,9 @@ class Haystack(Procedure):
         half, most, row = self.symbols // 2, self.pairs, np.arange(len(keys))
         drawn = words(keys, most + (most + 3) // 2)
         # The order of random numbers is a random order: the last 8 bits say whose number it was.
-        order = np.sort((drawn[:, :most] & ~np.uint64(255)) | np.arange(most, dtype=np.uint64), axis=1)
+        order = drawn[:, :most] & ~np.uint64(255)
+        order |= np.arange(most, dtype=np.uint64)
+        order.sort(axis=1)
         names = order.astype(np.uint8)
         rest = drawn[:, most:].astype("<u8").view("<u4")
         n = below(rest[:, 0], most).astype(np.int64) + 1
@@ -71,7 +73,7 @@ class Haystack(Procedure):
         tokens[:, 0 : 2 * most : 2] = names + np.uint16(half)
         tokens[:, 1 : 2 * most : 2] = below(rest[:, 2 : most + 2], half - 1) + np.uint16(1)
         answer = tokens[row, 2 * asked + 1]
-        tokens *= np.arange(self.width) < 2 * n[:, None]
+        tokens *= np.arange(self.width, dtype=np.uint16) < (2 * n).astype(np.uint16)[:, None]
         tokens[row, 2 * n] = names[row, asked] + np.uint16(half + most)
         tokens[row, 2 * n + 1] = answer
         place = (2 * n + 1).astype(np.int32)

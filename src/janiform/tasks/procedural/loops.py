@@ -1,7 +1,8 @@
 """The loops over time of tasks with a memory, a row after the other, in the Python that Numba compiles.
 
 Each has a twin in NumPy, a column after the other, that gives the same rows where Numba is absent (``janiform[procedural]``
-brings it). Randomness comes in as draws of 32 bits; one draw decides both whether to push and, by what is left of it, which.
+brings it). Randomness comes in as draws of 32 bits. One draw decides whether to open or push, by whether it is below a bound, and
+which, by where it then lies: scaled to 32 bits again it picks one of n by its product with n, of which the last 32 bits are cut.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-WHOLE = 2.0**-32
-"""What turns a draw into a number from 0 to before 1."""
+WHOLE = 2.0**32
+"""How many draws there are."""
 SIGNATURES = {
     "operate": "void(u4[:, :], i8, u4, u4, i8, u2[:, :], u2[:, :], i4[:])",
     "nest": "void(u4[:, :], i8, u4, i8, u2[:, :])",
@@ -48,7 +49,7 @@ def operate(drawn, early, often, seldom, free, operations, answer, depths):  # t
             forced = depth <= 1
             push = forced or (i < n - 1 and drawn[b, i] < bound)
             if push and room > 0:
-                at = int(drawn[b, i] * (room * (WHOLE if forced else 1.0 / bound)))
+                at = (int(drawn[b, i] * (1.0 if forced else WHOLE / bound)) * room) >> 32
                 room -= 1
                 token = store[at]
                 store[at] = store[room]
@@ -66,14 +67,14 @@ def nest(drawn, kinds, bound, deepest, tokens):  # type: ignore[no-untyped-def]
     """Write a balanced word of nested brackets of ``kinds`` kinds as long as a row."""
     length = drawn.shape[1]
     stack = np.empty(length // 2 + 2, np.uint16)
-    any_kind, that_kind = kinds * WHOLE, kinds / bound
+    scale = WHOLE / bound
     for b in range(drawn.shape[0]):
         depth = 0
         for t in range(length):
             u = drawn[b, t]
             room = depth < length - t - 1 and depth < deepest
             opens = depth == 0 or (room and u < bound)
-            kind = int(u * (any_kind if depth == 0 else that_kind)) if opens else 0
+            kind = (int(u * (1.0 if depth == 0 else scale)) * kinds) >> 32 if opens else 0
             top = stack[max(depth - 1, 0)]
             tokens[b, t] = kind if opens else top + kinds
             stack[depth] = kind
@@ -83,29 +84,28 @@ def nest(drawn, kinds, bound, deepest, tokens):  # type: ignore[no-untyped-def]
 def interleave(drawn, kinds, bound, deepest, tokens):  # type: ignore[no-untyped-def]
     """Write the beginning of a word in which each kind of bracket balances for itself.
 
-    ``live`` holds the kinds that are open, ``place`` where each of them stands there.
+    ``live`` holds the kinds that are open, in no order.
     """
-    live, place, count = np.empty(kinds, np.int64), np.empty(kinds, np.int64), np.empty(kinds, np.int64)
-    any_kind, that_kind, rest = kinds * WHOLE, kinds / bound, 1.0 / (2.0**32 - bound)
+    live, count = np.empty(kinds + 1, np.int64), np.empty(kinds, np.int64)
+    scale, rest = WHOLE / bound, WHOLE / (WHOLE - bound)
     for b in range(drawn.shape[0]):
         count[:] = 0
         depth = alive = 0
         for t in range(drawn.shape[1]):
             u = drawn[b, t]
             if depth == 0 or (depth < deepest and u < bound):
-                kind = int(u * (any_kind if depth == 0 else that_kind))
-                if count[kind] == 0:
-                    live[alive], place[kind] = kind, alive
-                    alive += 1
+                kind = (int(u * (1.0 if depth == 0 else scale)) * kinds) >> 32
+                live[alive] = kind
+                alive += count[kind] == 0
                 count[kind] += 1
                 depth += 1
                 tokens[b, t] = kind
             else:
-                at = int(u * (alive * WHOLE)) if depth == deepest else int((u - bound) * (alive * rest))
+                at = (int(u * 1.0 if depth == deepest else (u - bound) * rest) * alive) >> 32
                 kind = live[at]
                 count[kind] -= 1
                 if count[kind] == 0:
                     alive -= 1
-                    live[at], place[live[alive]] = live[alive], at
+                    live[at] = live[alive]
                 depth -= 1
                 tokens[b, t] = kind + kinds

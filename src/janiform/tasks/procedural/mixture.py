@@ -22,7 +22,7 @@ class Mixture(Procedure):
     >>> from janiform.tasks.procedural import Transduction, rows
     >>> two = Mixture((Transduction("set", 9, 4), Transduction("union", 9, 4)), (3, 1))
     >>> rows(two, 0, 3).tokens.tolist()
-    [[5, 6, 3, 8, 9, 5, 6, 3, 8, 10], [1, 7, 9, 2, 8, 9, 1, 7, 2, 8], [3, 3, 9, 4, 6, 9, 3, 4, 6, 10]]
+    [[7, 2, 9, 5, 7, 9, 7, 2, 5, 10], [4, 6, 1, 2, 9, 4, 6, 1, 2, 10], [4, 2, 9, 5, 4, 9, 4, 2, 5, 10]]
     """
 
     tasks: tuple[Procedure, ...]

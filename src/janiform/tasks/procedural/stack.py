@@ -54,7 +54,7 @@ def by_column(
         u, bound = drawn[:, i], often if i < early else seldom
         forced = free - room <= 1
         push = (forced | (u < bound) if i < n - 1 else forced) & (room > 0)
-        at = (u * (room * np.where(forced, WHOLE, 1.0 / bound))).astype(np.int64)
+        at = ((u * np.where(forced, 1.0, WHOLE / bound)).astype(np.int64) * room) >> 32
         top = first + np.maximum(room - 1, 0)
         at = np.where(push, first + at, top)
         pushed, other = cells[at], cells[top]
