@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from janiform.errors import FileError, InputError
+from janiform.errors import FileError
 from janiform.learn.climb import Climb, Climbing, Race, Rung, wrong_rows
 from janiform.learn.draft import Draft
 from janiform.learn.keep import (
@@ -55,10 +55,6 @@ class Rounds:
         oracle: Exercise | None = None,
         beyond: Examples | None = None,
     ) -> None:
-        if min(settings.rounds, settings.climbs) < 1:
-            raise InputError(
-                f"a search has at least 1 round and 1 climb, not {settings.rounds} and {settings.climbs}"
-            )
         self.given, self.train, self.beyond = train, train, beyond
         self.settings, self.seed = settings, seed
         self.more = oracle.sample if oracle is not None else None

@@ -41,6 +41,11 @@ class Learning:
     climbing: Climbing = field(default_factory=Climbing)
     relaxation: Relaxation = field(default_factory=Relaxation)
 
+    def __post_init__(self) -> None:
+        rounds, climbs = self.climbing.rounds, self.climbing.climbs
+        if min(rounds, climbs) < 1:
+            raise InputError(f"a search has at least 1 round and 1 climb, not {rounds} and {climbs}")
+
     @property
     def name(self) -> str:
         """The name of the task or of the first file, as an identifier."""
