@@ -190,3 +190,9 @@ def test_unknown_options_say_which_are_known() -> None:
         compile_program(program(length()), Signature("ab", 3), layout="tight")  # type: ignore[arg-type]
     with pytest.raises(CompileError, match="float32 or float64"):
         compile_program(program(length()), Signature("ab", 3), dtype="float16")  # type: ignore[arg-type]
+
+
+def test_a_prefix_is_everything_under_causal_attention() -> None:
+    """What is seen is selected, so no score, and no position, is needed."""
+    pair = right("y = aggregate(select(indices, indices, <=), tokens == 1);", (0, 1), 6, causal=True)
+    assert not pair.model.pos_embed.W_pos.any()

@@ -184,7 +184,7 @@ class Emitter:
         w_q, w_k, w_v = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         w_o = np.zeros((n_heads, d_head, self.d_model))
         b_q, b_k, b_v = (np.zeros((n_heads, d_head)) for _ in range(3))
-        unit = 2.0 ** math.ceil(math.log2(self.level_scale * math.sqrt(max(d_head, 1))))
+        unit = self.arithmetic.score_unit(self.level_scale, d_head)
         h = 0
         for run in runs:
             scores = self.scores(run.head)

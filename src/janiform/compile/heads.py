@@ -9,7 +9,7 @@ import numpy as np
 
 from janiform.compile.attention import Head, Mode
 from janiform.compile.plan import Plan
-from janiform.compile.selectors import Joint, factor, joint
+from janiform.compile.selectors import Group, Joint, factor, joint
 from janiform.compile.variables import Form, Variable
 from janiform.errors import CompileError
 from janiform.ir.nodes import Best, Indices, Selector, Sequence
@@ -47,7 +47,7 @@ def score(plan: Plan, head: Head, s: Selector) -> None:
         return
     head.lowest_level = 0.0
     for g in groups:
-        if g.table.all():
+        if holds_everywhere(plan, g):
             continue
         score = factor(
             g.table, plain_numbers(plan, g.keys), plain_numbers(plan, g.queries), head.covered, plan.tables
@@ -56,6 +56,14 @@ def score(plan: Plan, head: Head, s: Selector) -> None:
             head.keys.append(side(plan, g.keys, k))
             head.queries.append(side(plan, g.queries, q))
         raise_level(head, score.level, partial(side, plan, g.queries))
+
+
+def holds_everywhere(plan: Plan, g: Group) -> bool:
+    """Whether a group holds for every pair that can occur: under causal attention, no key comes after its query."""
+    if plan.facts.signature.causal and isinstance(g.keys, Indices) and isinstance(g.queries, Indices):
+        keys, queries = (plan.facts.domains[n].numbers for n in (g.keys, g.queries))
+        return bool(g.table[keys[:, None] <= queries].all())
+    return bool(g.table.all())
 
 
 def score_joint(plan: Plan, head: Head, j: Joint, s: Selector) -> None:

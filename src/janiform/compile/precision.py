@@ -51,6 +51,11 @@ class Arithmetic:
         """The part of a value that is lost where it is read."""
         return (NORM + ALONE) * self.unit if self.normal else 0.0
 
+    def score_unit(self, level: float, d_head: int) -> float:
+        """What queries are multiplied by for a level of scores: a power of two, which keeps whole scores whole, in a plain one."""
+        least = level * math.sqrt(max(d_head, 1))
+        return least if self.normal else 2.0 ** math.ceil(math.log2(least))
+
 
 def form_error(form: Form, arithmetic: Arithmetic) -> float:
     """Bound the error of a form as computed by a matrix product; a normal shape reads each dimension as two."""
@@ -140,9 +145,10 @@ def _set_head_error(v: Variable, scale: float, max_len: int, arithmetic: Arithme
         size += bound(head.level)
     if not whole or 4 * size > 0.25 / unit:
         wobble += (len(head.queries) + 3) * unit * size
-    # the scale emitted is up to twice this one: a lower level then only falls further back, but unequal weights grow
-    leak = (max_len + 1) * math.exp(min(0.0, -scale / 2 + 2 * scale * wobble))
-    unequal = math.expm1(min(4 * scale * wobble, 1.0)) if head.many or head.mode == "count" else 0.0
+    # a power of two is up to twice this scale: a lower level then only falls further back, but unequal weights grow
+    larger = 1 if arithmetic.normal else 2
+    leak = (max_len + 1) * math.exp(min(0.0, -scale / 2 + larger * scale * wobble))
+    unequal = math.expm1(min(2 * larger * scale * wobble, 1.0)) if head.many or head.mode == "count" else 0.0
     relative = leak + unequal + 8 * unit
     if leak > 1e-3:
         raise Imprecise(f"the scores of {v.name} err by {wobble:.2g} of a level")
