@@ -104,7 +104,10 @@ class Decompile:
 def edges_kept(pruned: dict[str, Any]) -> str:
     """Say how far a graph was pruned, how, and how often it still agrees with the model."""
     low, high = pruned["match_interval"]
-    return (
+    said = (
         f"{pruned['edges']} of {pruned['edges_before']} by {pruned['method']}, match {pruned['match']:.3f} "
         f"({low:.3f}-{high:.3f}), {pruned['seconds']:.1f} s"
     )
+    if named := pruned["primitives"]:
+        said += f"; {named['replaced']} of {named['of']} matrices as primitives, match {named['match']:.3f}"
+    return said

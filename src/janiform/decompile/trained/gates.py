@@ -3,7 +3,8 @@
 Three stages, each on what the last one left: inputs, heads and MLPs as wholes; what each operation reads of them; single
 products. A stage trains the chances of gates, and what a cut leaves, on the divergence from the model's own output plus a
 penalty for each edge that is open; for several penalties at once, of which the one that leaves fewest edges and still agrees
-with the model is taken. Gates above 1/2 are kept, and what cuts leave is trained once more without the others.
+with the model is taken. Gates above 1/2 are kept, and what cuts leave is trained once more without the others. Then
+primitives are put in place of weights (``primitives``).
 
 Source: Huang et al. 2026, arXiv 2602.08857, section 4. Otherwise than there, factors of norms stay exact, MLPs whole, means go
 by class of token, and penalties are on a fixed grid.
@@ -29,6 +30,7 @@ from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import LARGEST, count_split, lift, split
 from janiform.decompile.trained.masks import Masks
 from janiform.decompile.trained.means import measure, token_classes
+from janiform.decompile.trained.primitives import ENOUGH, substitute
 from janiform.decompile.trained.prune import Pruned, calibrate, matching
 from janiform.model import Transformer
 from janiform.tasks.sequences import Sampler
@@ -44,7 +46,7 @@ class Gating:
 
     A stage takes ``steps`` with drawn masks and ``tuning`` with the resulting ones, for each of the ``penalties``, in nats an
     edge, on ``inputs`` of all lengths and ``short`` ones; the result of fewest edges that matches on ``least`` of ``fresh``
-    inputs is kept. ``rate`` is that of the logits of chances, ``rate_means`` that of what cuts leave. After
+    inputs is kept, or, where none does, on .9 of them, which is the published standard. ``rate`` is that of the logits of chances, ``rate_means`` that of what cuts leave. After
     ``seconds`` of CPU time nothing more is trained.
     """
 
@@ -97,17 +99,19 @@ def train_gates(
         if training.step < a_stage:
             break
         found = [(g, matching(g, fresh)) for g in training.results()]
-        least = min(settings.least, match.fraction)
-        ranks = [_rank(g, m) if m.fraction >= least else (math.inf,) for g, m in found]
-        best = ranks.index(min(ranks)) if min(ranks) < _rank(graph, match) else None
+        best = _best(graph, match, found, (settings.least, ENOUGH))
         seconds = (time.process_time() - start) / len(found)
         for i, after in enumerate(found):
             what = f"train gates of {stage}, penalty {settings.penalties[i]:g}"
             ledger.add(_step(what, i == best, (graph, match), after, seconds))
         if best is not None:
             graph, match = found[best]
-    match = matching(graph, draw(model, task, rng, settings.fresh))
-    return Pruned(graph, ledger, match, "gates", edges_before, time.process_time() - begun)
+    last = draw(model, task, rng, settings.fresh)
+    substituted = substitute(graph, task, fresh, last, until=begun + settings.seconds)
+    for step in substituted.steps:
+        ledger.add(step)
+    seconds = time.process_time() - begun
+    return Pruned(graph, ledger, matching(graph, last), "gates", edges_before, seconds, substituted)
 
 
 def _step(
@@ -117,8 +121,18 @@ def _step(
     return Step("L1", what, kept, *edges, before[1].fraction, after[1].fraction, seconds)
 
 
-def _rank(graph: Graph, match: Match) -> tuple[float, ...]:
-    return len(graph.edges), -match.agreeing
+def _best(
+    graph: Graph, match: Match, found: Sequence[tuple[Graph, Match]], enough: Sequence[float]
+) -> int | None:
+    """Return which result has fewest edges of those that agree enough, by the first standard by which any has fewer."""
+    for least in enough:
+        ranks = [
+            (len(g.edges), -m.agreeing) if m.fraction >= min(least, match.fraction) else (math.inf, 0)
+            for g, m in found
+        ]
+        if min(ranks) < (len(graph.edges), -match.agreeing):
+            return ranks.index(min(ranks))
+    return None
 
 
 def _together(graph: Graph) -> bool:

@@ -8,14 +8,15 @@ Source: Huang et al. 2026, arXiv 2602.08857, section 3; ``scale`` and ``class`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from janiform.decompile.trained.graph import CLASS, Graph
+from janiform.decompile.trained.graph import CLASS, Edge, Graph
 from janiform.decompile.trained.plan import Plan
 
 
-def listing(graph: Graph) -> str:
-    """Return a graph as text.
+def listing(graph: Graph, ops: Mapping[Edge, str] = MappingProxyType({})) -> str:
+    """Return a graph as text; ``ops`` says what stands for the weights of an edge.
 
     >>> from janiform.decompile.trained import Edge, lift
     >>> from janiform.model import Config, Transformer
@@ -28,15 +29,15 @@ def listing(graph: Graph) -> str:
     project(inp=m0, op=U)
     project(op=b)
     """
-    return "\n".join(_lines(graph))
+    return "\n".join(_lines(graph, ops))
 
 
 def count_lines(graph: Graph) -> int:
     """Return how many lines the listing has."""
-    return sum(1 for _ in _lines(graph))
+    return sum(1 for _ in _lines(graph, {}))
 
 
-def _lines(graph: Graph) -> Iterator[str]:
+def _lines(graph: Graph, ops: Mapping[Edge, str]) -> Iterator[str]:
     plan, selected = Plan(graph), 0
     for layer in graph.layers:
         yield from _scale(plan, f"a{layer}")
@@ -48,7 +49,8 @@ def _lines(graph: Graph) -> Iterator[str]:
                 selected += 1
                 terms.append(f"s{selected}")
                 only_keys = query == CLASS and key != CLASS
-                operands = f"k={key}, op=b" if only_keys else f"q={query}, k={key}, op=A"
+                op = ops.get(Edge.score(layer, head, query, key), "b" if only_keys else "A")
+                operands = f"k={key}, op={op}" if only_keys else f"q={query}, k={key}, op={op}"
                 yield f"s{selected} = select({operands})"
             name = f"a{layer}.{head}"
             scores = "+".join(terms) or "0"
@@ -62,7 +64,7 @@ def _lines(graph: Graph) -> Iterator[str]:
             yield f"m{layer} = element_wise_op({', '.join(inputs)})"
     yield from _scale(plan, "out")
     for name in plan.inputs.get("out", ()):
-        yield f"project(inp={name}, op=U)"
+        yield f"project(inp={name}, op={ops.get(Edge.out(len(graph.layers), name), 'U')})"
     yield "project(op=b)"
 
 

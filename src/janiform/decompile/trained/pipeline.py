@@ -20,7 +20,7 @@ from janiform.decompile.trained.extract import Extracting, Extraction, drawn, ex
 from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import lift
-from janiform.decompile.trained.listing import count_lines, listing
+from janiform.decompile.trained.listing import count_lines
 from janiform.decompile.trained.observe import observe, room
 from janiform.decompile.trained.prune import Pruned, Pruning, prune
 from janiform.decompile.trained.run import run
@@ -208,7 +208,7 @@ def decompile(
         for step in pruned.ledger:
             ledger.add(step)
         seconds += time.process_time() - start
-    text = listing(pruned.graph) if pruned is not None else ""
+    text = pruned.listing if pruned is not None else ""
     if claimed:
         level = "L2" if reason else "L3"
     else:

@@ -18,7 +18,9 @@ from janiform.decompile.trained.evidence import Batch, Match, draw, match
 from janiform.decompile.trained.graph import Graph
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import LARGEST, count_split, lift, split
+from janiform.decompile.trained.listing import listing
 from janiform.decompile.trained.means import measure, token_classes
+from janiform.decompile.trained.primitives import ENOUGH, Substituted
 from janiform.decompile.trained.run import run
 from janiform.decompile.trained.scales import tables
 from janiform.decompile.trained.search import Search, failures
@@ -48,8 +50,8 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pruned:
-    """A pruned graph, the steps that led to it, its match on inputs that did not calibrate it, and how it was made of how
-    many edges in how many seconds of CPU time."""
+    """A pruned graph, the steps that led to it, its match on inputs that did not calibrate it, how it was made of how many
+    edges in how many seconds of CPU time, and, after gates, the graph with primitives."""
 
     graph: Graph
     ledger: Ledger
@@ -57,6 +59,14 @@ class Pruned:
     method: str
     edges_before: int
     seconds: float
+    substituted: Substituted | None = None
+
+    @property
+    def listing(self) -> str:
+        """The graph as D-RASP, with primitives where they say enough of what the model says."""
+        if self.substituted is None or self.substituted.match.fraction < ENOUGH:
+            return listing(self.graph)
+        return listing(self.graph, self.substituted.ops)
 
     def facts(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -67,6 +77,7 @@ class Pruned:
             "match": round(self.match.fraction, 5),
             "match_interval": [round(x, 4) for x in self.match.interval],
             "seconds": round(self.seconds, 2),
+            "primitives": None if self.substituted is None else self.substituted.facts(),
         }
 
 

@@ -116,7 +116,7 @@ class Run(Mapping[str, Tensor]):
             given = given(self) if callable(given) else given
             return given.to(self.weights.tokens.dtype).expand(len(self.tokens), -1, -1)
         key = ("pattern", self.plan.of_pattern(layer, head))
-        return self._remembered(key, lambda: self._softmax(self.scores(layer, head)))
+        return self._remembered(key, lambda: self.softmax(self.scores(layer, head)))
 
     def scale(self, site: str) -> Float[Tensor, "batch pos 1"]:
         """Return the factor of the norm at a site: ``a0`` before the heads of layer 0, ``m0`` before its MLP, .., ``out``."""
@@ -199,7 +199,8 @@ class Run(Mapping[str, Tensor]):
             total = bias if total is None else total + bias
         return total
 
-    def _softmax(self, scores: Tensor | None) -> Tensor:
+    def softmax(self, scores: Tensor | None) -> Float[Tensor, "batch query key"]:
+        """Return how a head attends by its scores, or evenly where there are none."""
         length = self.tokens.shape[-1]
         if scores is None:
             scores = self.weights.tokens.new_zeros(length, length).expand(len(self.tokens), -1, -1)
