@@ -6,6 +6,8 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from janiform import CompileError, InputError, Pair, Program, Signature, programs
 from janiform.ir.functions import Apply, Arg
@@ -25,6 +27,7 @@ from janiform.ir.nodes import (
 )
 from janiform.ir.program import program
 from janiform.realistic.lookahead import first_look_ahead
+from strategies import cases
 
 ONE_EACH = sorted({e.file: e.name for e in programs.entries()}.values())
 EVERY_THIRD = ONE_EACH[::3]
@@ -222,3 +225,29 @@ def test_several_outputs_keep_their_own_ids():
     gpt2 = both.compile("ab", 3).to_gpt2(tied=True)
     assert gpt2.check().good
     assert gpt2("ba") == {"same": "ba", "how many": [1, 2]}
+
+
+def exact_in_shape(case: tuple[Program, Signature], tied: bool, norm: str) -> None:
+    """A random program's model of the shape agrees with the interpreter, within its bound."""
+    p, s = case
+    like = p.compile(signature=s).to_gpt2(causal=s.causal, tied=tied, norm=norm)
+    report = like.check(limit=400, draws=100)
+    assert not report.mismatches, f"{p}\n{s}\n{report}"
+    assert report.error <= like.bound.error < like.bound.margin
+
+
+SHAPES = (cases(), st.booleans(), st.sampled_from(["LN", "RMS"]))
+QUICK = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@QUICK
+@given(*SHAPES)
+def test_random_programs_are_exact_in_the_shape(case, tied, norm):
+    exact_in_shape(case, tied, norm)
+
+
+@pytest.mark.slow
+@settings(QUICK, max_examples=1500, derandomize=False)
+@given(*SHAPES)
+def test_many_random_programs_are_exact_in_the_shape(case, tied, norm):
+    exact_in_shape(case, tied, norm)
