@@ -52,7 +52,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     inputs = 50 if options.quick else options.inputs
-    gating = Gating(inputs=64, steps=40, tuning=10, penalties=(0.03, 0.1)) if options.quick else Gating()
+    gating = (
+        Gating(inputs=64, rounds=1, steps=40, tuning=10, penalties=(0.03, 0.1)) if options.quick else Gating()
+    )
     given = argparse.Namespace(**{**vars(options), "controls": False})
     ours = argparse.Namespace(**{**vars(given), "models": []})
     groups = {"The models that come with Janiform.": ours}

@@ -10,15 +10,17 @@ from known import task_of, untrained
 
 from janiform.decompile.trained import lift, run
 from janiform.decompile.trained.evidence import draw
-from janiform.decompile.trained.gates import Gating, divergence, train_gates
+from janiform.decompile.trained.gate_training import divergence
+from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.masks import Masks
 from janiform.decompile.trained.means import measure
 from janiform.decompile.trained.prune import matching
+from janiform.errors import InputError
 from janiform.model.checkpoints import load_trained
 from janiform.tasks import sampler
 
-QUICK = Gating(inputs=120, steps=70, tuning=40, penalties=(0.01, 0.1), least=0.99)
-FEW = Gating(inputs=40, short=6, fresh=100, steps=30, tuning=5, rate=0.3)
+QUICK = Gating(inputs=120, rounds=1, steps=70, tuning=40, penalties=(0.01, 0.1), least=0.99)
+FEW = Gating(rounds=1, inputs=40, short=6, fresh=100, steps=30, tuning=5, rate=0.3)
 
 
 def short(name):
@@ -102,11 +104,23 @@ def test_where_less_than_asked_agrees_the_published_standard_holds():
     assert all(s.match_after >= 0.9 for s in agreeing)
 
 
+def test_the_search_goes_on_between_penalties_that_will_do_and_those_that_will_not():
+    pruned = trained("tomita2-1l1h16", penalties=(0.001, 99.0), rounds=2)
+    nodes = [s for s in pruned.ledger if "nodes" in s.what]
+    assert [s.what.split()[-1] for s in nodes] == ["0.001", "99", "0.046", "2.1"]
+
+
 def test_progress_is_told_to_the_end():
     told = []
-    model, few = load_trained("tomita2-1l1h16"), replace(FEW, steps=5, tuning=2, penalties=(0.0,))
+    model, few = load_trained("tomita2-1l1h16"), replace(FEW, steps=5, tuning=2, penalties=(0.01,))
     train_gates(model, short("tomita2"), few, tick=lambda *t: told.append(t))
     assert told == [(i, 21) for i in range(1, 22)]
+
+
+@pytest.mark.parametrize("penalties", [(), (0.0, 0.1)])
+def test_penalties_that_are_none_are_refused(penalties):
+    with pytest.raises(InputError, match="penalties are positive numbers of nats"):
+        Gating(penalties=penalties)
 
 
 def test_means_are_trained_so_that_less_is_lost():

@@ -2,12 +2,11 @@
 
 Three stages, each on what the last one left: inputs, heads and MLPs as wholes; what each operation reads of them; single
 products. A stage trains the chances of gates, and what a cut leaves, on the divergence from the model's own output plus a
-penalty for each edge that is open; for several penalties at once, of which the one that leaves fewest edges and still agrees
-with the model is taken. Gates above 1/2 are kept, and what cuts leave is trained once more without the others. Then
-primitives are put in place of weights (``primitives``).
+penalty for each edge that is open. Several penalties are tried at once, then others between the largest that will do and the
+next; the result of fewest edges that still agrees with the model is taken. Last, primitives are put in place of weights.
 
-Source: Huang et al. 2026, arXiv 2602.08857, section 4. Otherwise than there, factors of norms stay exact, MLPs whole, means go
-by class of token, and penalties are on a fixed grid.
+Source: Huang et al. 2026, arXiv 2602.08857, section 4. Otherwise than there, factors of norms stay exact, MLPs whole, and
+means go by class of token.
 """
 
 from __future__ import annotations
@@ -15,52 +14,54 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
 from janiform.decompile.trained.evidence import Batch, Match, draw
-from janiform.decompile.trained.gated import Gated
+from janiform.decompile.trained.gate_training import Lesson, Training, lessons
 from janiform.decompile.trained.graph import Edge, Graph
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import LARGEST, count_split, lift, split
-from janiform.decompile.trained.masks import Masks
 from janiform.decompile.trained.means import measure, token_classes
 from janiform.decompile.trained.primitives import ENOUGH, substitute
 from janiform.decompile.trained.prune import Pruned, calibrate, matching
+from janiform.errors import InputError
 from janiform.model import Transformer
 from janiform.tasks.sequences import Sampler
 from janiform.train.progress import Tick
-
-SYMBOLS = 800
-"""About how many tokens a step runs through the graph for each penalty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gating:
     """Settings of training gates.
 
-    A stage takes ``steps`` with drawn masks and ``tuning`` with the resulting ones, for each of the ``penalties``, in nats an
-    edge, on ``inputs`` of all lengths and ``short`` ones; the result of fewest edges that matches on ``least`` of ``fresh``
-    inputs is kept, or, where none does, on .9 of them, which is the published standard. ``rate`` is that of the logits of chances, ``rate_means`` that of what cuts leave. After
-    ``seconds`` of CPU time nothing more is trained.
+    A stage takes ``steps`` with drawn masks and ``tuning`` with the resulting ones, on ``inputs`` of all lengths and ``short``
+    ones, for each of the ``penalties``, in nats an edge; then, in ``rounds`` of search altogether, for as many between those
+    that will do and those that will not. What will do matches on ``least`` of ``fresh`` inputs; where nothing does, the result
+    of fewest edges that matches on .9 of them, the published standard, is kept. ``rate`` is that of the logits of chances,
+    ``rate_means`` that of what cuts leave. After ``seconds`` of CPU time nothing more is trained.
     """
 
     inputs: int = 256
     short: int = 24
     fresh: int = 256
     least: float = 0.97
-    penalties: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1)
-    steps: int = 150
-    tuning: int = 50
+    penalties: tuple[float, ...] = (0.001, 0.01, 0.1)
+    rounds: int = 2
+    steps: int = 120
+    tuning: int = 40
     rate: float = 0.1
     rate_means: float = 0.003
     seconds: float = 600.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.penalties or min(self.penalties) <= 0:
+            raise InputError(
+                f"penalties are positive numbers of nats, such as (0.01, 0.1), not {self.penalties}"
+            )
 
 
 def train_gates(
@@ -74,7 +75,7 @@ def train_gates(
 
     >>> from janiform.model.checkpoints import load_trained
     >>> from janiform.tasks import sampler
-    >>> quick = Gating(inputs=64, steps=40, tuning=10, penalties=(0.03, 0.1))
+    >>> quick = Gating(inputs=64, rounds=1, steps=40, tuning=10, penalties=(0.03, 0.1))
     >>> pruned = train_gates(load_trained("tomita2-1l1h16"), sampler("tomita2"), quick)
     >>> len(pruned.graph.edges), pruned.match.fraction
     (2, 1.0)
@@ -84,28 +85,23 @@ def train_gates(
     generator = torch.Generator().manual_seed(settings.seed)
     calibration = calibrate(model, task, rng, settings.inputs, settings.short)
     graph = measure(lift(model), calibration, token_classes(task, model.config.d_vocab))
-    lessons, fresh = list(_lessons(model, calibration)), draw(model, task, rng, settings.fresh)
-    match, ledger, a_stage = matching(graph, fresh), Ledger(), settings.steps + settings.tuning
-    edges_before = len(graph.edges)
+    practice, fresh = list(lessons(model, calibration)), draw(model, task, rng, settings.fresh)
+    match, ledger, edges_before = matching(graph, fresh), Ledger(), len(graph.edges)
     for number, (stage, gates) in enumerate(STAGES):
         if number and _together(graph) and count_split(graph) <= LARGEST:
             before, graph = (graph, match), measure(split(graph), calibration)
             match = matching(graph, fresh)
             ledger.add(_step("take paths apart", True, before, (graph, match), 0.0))
-        start, training = time.process_time(), _Training(graph, gates, lessons, settings, generator)
-        while training.step < a_stage and graph.edges and time.process_time() < begun + settings.seconds:
-            training.advance()
-            tick(number * a_stage + training.step, len(STAGES) * a_stage)
-        if training.step < a_stage:
-            break
-        found = [(g, matching(g, fresh)) for g in training.results()]
-        best = _best(graph, match, found, (settings.least, ENOUGH))
-        seconds = (time.process_time() - start) / len(found)
-        for i, after in enumerate(found):
-            what = f"train gates of {stage}, penalty {settings.penalties[i]:g}"
-            ledger.add(_step(what, i == best, (graph, match), after, seconds))
+        least, deadline = min(settings.least, match.fraction), begun + settings.seconds
+        search = _Search(graph, gates, practice, fresh, settings, generator, least, deadline)
+        for done in search.advance():
+            tick(number * search.steps + done, len(STAGES) * search.steps)
+        best = _best(graph, match, search.found, (settings.least, ENOUGH))
+        for i, after in enumerate(search.found):
+            what = f"train gates of {stage}, penalty {search.tried[i]:.2g}"
+            ledger.add(_step(what, i == best, (graph, match), after, search.seconds[i]))
         if best is not None:
-            graph, match = found[best]
+            graph, match = search.found[best]
     last = draw(model, task, rng, settings.fresh)
     substituted = substitute(graph, task, fresh, last, until=begun + settings.seconds)
     for step in substituted.steps:
@@ -125,7 +121,7 @@ def _best(
     graph: Graph, match: Match, found: Sequence[tuple[Graph, Match]], enough: Sequence[float]
 ) -> int | None:
     """Return which result has fewest edges of those that agree enough, by the first standard by which any has fewer."""
-    for least in enough:
+    for least in enough if found else ():
         ranks = [
             (len(g.edges), -m.agreeing) if m.fraction >= min(least, match.fraction) else (math.inf, 0)
             for g, m in found
@@ -168,99 +164,65 @@ STAGES: tuple[tuple[str, Callable[[Graph, Edge], list[str]]], ...] = (
 )
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- the search over penalties ------------------------------------------------------------------------------------------
 
 
-def _lessons(model: Transformer, batches: Sequence[Batch]) -> Iterator[tuple[Batch, Tensor]]:
-    """Yield batches of about as many symbols each, with the model's logits."""
-    for batch in batches:
-        for rows in torch.arange(len(batch)).split(max(4, SYMBOLS // batch.tokens.shape[1])):
-            part = batch.take(rows)
-            with torch.no_grad():
-                yield part, model(part.tokens, part.positions)
-
-
-def divergence(logits: Tensor, wanted: Tensor, *, sets: bool) -> Tensor:
-    """Return the Kullback-Leibler divergence from wanted logits, in nats: of one token, or of sets token by token.
-
-    >>> divergence(torch.tensor([0.0, 0.0]), torch.tensor([0.0, 50.0]), sets=False)
-    tensor(0.6931)
-    >>> divergence(torch.tensor([0.0, 0.0]), torch.tensor([-50.0, 50.0]), sets=True)
-    tensor(1.3863)
-    """
-    if not sets:
-        said = wanted.log_softmax(-1)
-        return (said.exp() * (said - logits.log_softmax(-1))).sum(-1)
-    yes, no = (F.logsigmoid(sign * wanted) - F.logsigmoid(sign * logits) for sign in (1, -1))
-    return (wanted.sigmoid() * yes + (-wanted).sigmoid() * no).sum(-1)
-
-
-class _Training:
-    """One stage at a step: chances of gates, and what cuts leave, for every penalty."""
+class _Search:
+    """One stage: what each penalty that was ``tried`` leaves, its match, and the CPU seconds that it took."""
 
     def __init__(
         self,
         graph: Graph,
         gates: Callable[[Graph, Edge], list[str]],
-        lessons: Sequence[tuple[Batch, Tensor]],
+        practice: Sequence[Lesson],
+        fresh: list[Batch],
         settings: Gating,
         generator: torch.Generator,
+        least: float,
+        deadline: float,
     ) -> None:
-        self.gated, self.lessons, self.settings, self.generator = Gated(graph), lessons, settings, generator
-        dtype, size = graph.weights.tokens.dtype, len(settings.penalties)
-        self.penalties = torch.tensor(settings.penalties, dtype=dtype)
-        self.masks = Masks([gates(graph, e) for e in self.gated.edges], trainings=size, dtype=dtype)
-        self.means = {
-            name: mean.repeat(size, 1, 1).requires_grad_()
-            for name, mean in graph.means.items()
-            if name in graph.variables or name in self.gated.paths
-        }
-        self.rates = settings.rate, settings.rate_means
-        groups = [{"params": [self.masks.logits]}, {"params": list(self.means.values())}]
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-        self.step, self._order, self._kept = 0, list[int](), list[Graph]()
+        self.graph, self.gates, self.practice, self.fresh = graph, gates, practice, fresh
+        self.settings, self.generator, self.least, self.deadline = settings, generator, least, deadline
+        self.found: list[tuple[Graph, Match]] = []
+        self.tried: list[float] = []
+        self.seconds: list[float] = []
+        self.steps = settings.rounds * (settings.steps + settings.tuning)
 
-    def advance(self) -> None:
-        """Take a step: with drawn masks and the penalty first, with the resulting ones afterwards."""
-        left = 1 - self.step / (self.settings.steps + self.settings.tuning)
-        for group, rate in zip(self.optimizer.param_groups, self.rates):
-            group["lr"] = rate * min(1.0, 2 * left)
-        if not self._order:
-            self._order = torch.randperm(len(self.lessons), generator=self.generator).tolist()
-        batch, wanted = self.lessons[self._order.pop()]
-        loss = self._loss(batch, wanted)
-        if self.step < self.settings.steps:
-            loss = loss + self.penalties * self.masks.expected().sum(-1)
-        self.optimizer.zero_grad()
-        loss.sum().backward()
-        self.optimizer.step()
-        self.step += 1
+    def advance(self) -> Iterator[int]:
+        """Train, and tell after every step how many are done; what is not trained to the end when time is up is dropped."""
+        settings, penalties, done = self.settings, self.settings.penalties, 0
+        for _ in range(settings.rounds if self.graph.edges else 0):
+            start, rates = time.process_time(), (settings.rate, settings.rate_means)
+            training = Training(
+                self.graph,
+                self.gates,
+                penalties,
+                self.practice,
+                self.generator,
+                steps=settings.steps,
+                tuning=settings.tuning,
+                rates=rates,
+            )
+            while not training.ended:
+                if time.process_time() > self.deadline:
+                    return
+                training.advance()
+                yield (done := done + 1)
+            self.found += [(g, matching(g, self.fresh)) for g in training.results()]
+            self.tried += penalties
+            self.seconds += [(time.process_time() - start) / len(penalties)] * len(penalties)
+            good = [p for p, (_, m) in zip(self.tried, self.found) if m.fraction >= self.least]
+            penalties = between(self.tried, good, len(penalties))
 
-    def results(self) -> list[Graph]:
-        """Return the graph of the edges that are rather open, with what cuts leave, for every penalty."""
-        return [
-            replace(g, means={**g.means, **{name: m.detach()[i] for name, m in self.means.items()}})
-            for i, g in enumerate(self._resulting())
-        ]
 
-    def _loss(self, batch: Batch, wanted: Tensor) -> Float[Tensor, " training"]:
-        """Return the mean divergence at asked positions."""
-        rows, size = len(batch), len(self.penalties)
-        masks = self._masks(rows).flatten(0, 1)
-        means = {name: m.repeat_interleave(rows, 0) for name, m in self.means.items()}
-        tokens, positions = batch.tokens.repeat(size, 1), batch.positions.repeat(size, 1)
-        logits = self.gated.logits(masks, means, tokens, positions).unflatten(0, (size, rows))
-        each = divergence(logits, wanted, sets=batch.answer.ndim == 3) * batch.asked
-        return each.sum((1, 2)) / batch.asked.sum()
+def between(tried: Sequence[float], good: Sequence[float], n: int) -> tuple[float, ...]:
+    """Return n penalties, in equal ratios, between the largest that will do and the next of those that were tried.
 
-    def _masks(self, rows: int) -> Float[Tensor, "training row edge"]:
-        if self.step < self.settings.steps:
-            return self.masks.draw(rows, self.generator)
-        kept = [[float(e in g.edges) for e in self.gated.edges] for g in self._resulting()]
-        return torch.tensor(kept, dtype=self.penalties.dtype)[:, None].expand(-1, rows, -1)
-
-    def _resulting(self) -> list[Graph]:
-        if not self._kept:
-            for opened in self.masks.open().tolist():
-                self._kept.append(self.gated.graph.keeping(e for e, o in zip(self.gated.edges, opened) if o))
-        return self._kept
+    >>> [f"{p:.2g}" for p in between([0.001, 0.01, 0.1], [0.001, 0.01], 3)]
+    ['0.018', '0.032', '0.056']
+    >>> [f"{p:.2g}" for p in between([0.001, 0.01, 0.1], [], 1)], [f"{p:.2g}" for p in between([0.1], [0.1], 1)]
+    (['0.00032'], ['0.32'])
+    """
+    low = max(good, default=min(tried) / 10)
+    high = min((p for p in tried if p > low), default=low * 10)
+    return tuple(low * (high / low) ** (i / (n + 1)) for i in range(1, n + 1))
