@@ -67,7 +67,7 @@ out = str(token_repeats);
         """
 def out(tokens):
     span = range(len(tokens))
-    token_repeats = [sum(tokens[j] == tokens[i] and j != i for j in span) for i in span]
+    token_repeats = [tokens.count(tokens[i]) - 1 for i in span]
     return [str(token_repeats[i]) for i in span]
 """,
     ),

@@ -133,6 +133,37 @@ def test_what_stands_at_one_place_is_read_there(text, written):
     agree(program, Signature("abc", 5, causal=True), np.random.default_rng(1), 40)
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("selector_width(select(tokens, tokens, ==))", "tokens.count(tokens[i])"),
+        ('selector_width(select(tokens, "b", ==))', "tokens.count('b')"),
+        ('selector_width(select(tokens, tokens, key == "b"))', "tokens.count('b')"),
+        (
+            "selector_width(select(tokens, tokens, ==) and select(indices, indices, <))",
+            "tokens[:i].count(tokens[i])",
+        ),
+        (
+            "selector_width(select(indices, indices, >) and select(tokens, tokens, ==))",
+            "tokens[i + 1 :].count(tokens[i])",
+        ),
+        (
+            "selector_width(select(indices, indices, !=) and select(tokens, tokens, ==))",
+            "tokens.count(tokens[i]) - 1",
+        ),
+        ("selector_width(select(indices, indices, >))", "len(tokens) - 1 - i"),
+        ("length + indices - indices", "len(tokens)"),
+        ("(indices + 7) % 2 + indices - (indices + 1) % 2 + 3", "i + 3"),
+    ],
+)
+def test_counts_and_places_are_written_in_pythons_words(text, written):
+    """What Python has a word for is said in it, and in one direction it agrees too."""
+    program = parse(f"out = {text};")
+    assert agree(program, Signature("abc", 5), np.random.default_rng(1), 40)
+    assert f"[{written} for i in span]" in to_plain(program, Signature("abc", 5))
+    agree(program, Signature("abc", 5, causal=True), np.random.default_rng(1), 40)
+
+
 def test_what_could_fail_or_be_undefined_keeps_the_general_text():
     """A fraction, an undefined value or a failing operation has no plain text."""
     for text in (

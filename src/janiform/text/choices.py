@@ -219,12 +219,12 @@ class Choices:
                 held = self.held(s)
                 return Choice(Place(""), held) if held else None
             case And():
-                parts = list(_parts(s))
+                parts = list(conjuncts(s))
                 placed = [p for p in parts if self.positional(p)]
                 holding = [p for p in parts if p not in placed]
                 if len(holding) != 1 or not isinstance(holding[0], Select):
                     return None
-                place, held = self.place(_all(placed)), self.held(holding[0])
+                place, held = self.place(conjunction(placed)), self.held(holding[0])
                 return Choice(place, held) if place and held else None
             case Best(selector=several, rule="leftmost" | "rightmost" | "closest" as rule):
                 found = self.of(several)
@@ -290,15 +290,17 @@ class Choices:
         return found is not None and found.name == place
 
 
-def _parts(s: Selector) -> Iterator[Selector]:
+def conjuncts(s: Selector) -> Iterator[Selector]:
+    """Yield the selectors of which one takes what all take."""
     if isinstance(s, And):
-        yield from _parts(s.left)
-        yield from _parts(s.right)
+        yield from conjuncts(s.left)
+        yield from conjuncts(s.right)
     else:
         yield s
 
 
-def _all(several: list[Selector]) -> Selector:
+def conjunction(several: list[Selector]) -> Selector:
+    """Return the selector that takes what all take."""
     joined = several[0]
     for s in several[1:]:
         joined = And(joined, s)

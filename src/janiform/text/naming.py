@@ -68,7 +68,12 @@ def name_of(n: Node, choices: Choices) -> str | None:
             if choice is None or choice.held is None or choice.pick or choice.place.single:
                 return None
             counted, elsewhere = choice.held.counted, choice.place.name == "elsewhere"
-            if elsewhere and choice.held.kind == f"same_{counted}" and "repeats" not in counted:
+            if (
+                elsewhere
+                and choice.held.kind == f"same_{counted}"
+                and "count" not in counted
+                and "repeats" not in counted
+            ):
                 return f"{counted}_repeats"
             return _after(f"count_of_{counted}", choice)
         case Aggregate(selector=s, values=values):

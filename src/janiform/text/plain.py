@@ -20,7 +20,8 @@ from janiform.ir.nodes import Node, Value
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.ir.values import MAX_CELLS
-from janiform.text.choices import LONGEST, Choices, Place
+from janiform.text import idioms
+from janiform.text.choices import LONGEST, Choices, Place, conjunction, conjuncts
 from janiform.text.names import Names
 from janiform.text.tables import Domain, Read, among, looked_up
 
@@ -62,7 +63,7 @@ def to_plain(program: Program, signature: Signature, name: str = "") -> str | No
     >>> print(to_plain(parse("hist = selector_width(select(tokens, tokens, ==));"), Signature("ab", 4)), end="")
     def hist(tokens):
         span = range(len(tokens))
-        return [sum(tokens[j] == tokens[i] for j in span) for i in span]
+        return [tokens.count(tokens[i]) for i in span]
     """
     try:
         facts = infer(program, signature)
@@ -158,12 +159,13 @@ class _Writer:
 
     def value(self, n: Node) -> str:
         """The expression of a variable at position ``i``."""
+        if isinstance(n, nodes.Sequence) and (known := self.number(n)):
+            return known
         match n:
             case nodes.Map(fn=fn, args=args):
                 return self.function(fn, [(self.at(a, "i"), self.domain(a)) for a in args])
             case nodes.Count(selector=s):
-                condition = self.condition(s)
-                return f"sum({'1' if condition == 'True' else condition} for j in {self.keys})"
+                return self.count(s)
             case nodes.Aggregate():
                 return self.aggregate(n)
             case nodes.Readout():
@@ -193,13 +195,39 @@ class _Writer:
                 return f"{n.reduce}(({found}), default={n.default!r})" if empty else f"{n.reduce}({found})"
         raise Beyond
 
+    def number(self, n: nodes.Sequence) -> str | None:
+        """A whole number that places alone decide, as arithmetic."""
+        known = self.facts.positional[n] and self.facts.signature.max_len <= LONGEST
+        whole = known and all(map(is_whole, self.domain(n)))
+        return idioms.number(self.choices.standing(n)) if whole else None
+
+    def place(self, s: nodes.Selector) -> Place | None:
+        """Where the keys stand that a selector takes which looks at no tokens, where that is known of every input."""
+        known = self.facts.positional[s] and self.facts.signature.max_len <= LONGEST
+        return self.choices.place(s) if known else None
+
+    def count(self, s: nodes.Selector) -> str:
+        """How many keys are selected: of a list or a slice of it, those that equal something."""
+        placed = [p for p in conjuncts(s) if self.facts.positional[p]]
+        place = self.place(conjunction(placed)) if placed else Place("")
+        match [p for p in conjuncts(s) if p not in placed]:
+            case [nodes.Select(pred=Apply(op="==", args=(Arg(index=0), other)), keys=k, queries=q)] if place:
+                others = place.name == "elsewhere" and k is q and not self.causal
+                keys = "" if others else idioms.part(place, self.causal)
+                listed = not isinstance(k, nodes.Indices | nodes.Const)
+                if keys is not None and listed and isinstance(other, Arg | Lit):
+                    sought = repr(other.value) if isinstance(other, Lit) else self.at(q, "i")
+                    every = self.at(k, "i").removesuffix("[i]")
+                    return f"{every}{keys}.count({sought}){' - 1' * others}"
+        condition = self.condition(s)
+        return f"sum({'1' if condition == 'True' else condition} for j in {self.keys})"
+
     def one_key(self, n: nodes.Aggregate) -> str | None:
         """What stands at the one key that is selected, where its position can be written."""
         best = n.selector
         s = best.selector if isinstance(best, nodes.Best) else best
-        place = self.choices.place(best) if self.facts.positional[best] else None
-        if place is not None and self.facts.signature.max_len <= LONGEST:
-            if (reached := _reached(place, self.causal)) is None:
+        if (place := self.place(best)) is not None:
+            if (reached := idioms.index(place, self.causal)) is None:
                 return None
             position, exists = reached
         elif isinstance(s, nodes.Select) and s.keys is nodes.Indices() and s.pred is EQUAL:
@@ -353,29 +381,6 @@ class _Writer:
         if written not in self.tables:
             self.tables[written] = self.fresh(stem)
         return self.tables[written]
-
-
-def _reached(place: Place, causal: bool) -> tuple[str, str] | None:
-    """The position that a place is, and the condition that there is one."""
-    here = "i >= {}" if causal else "len(tokens) > {}"
-    match place.name.partition("_"):
-        case "here", _, _:
-            return "i", "True"
-        case "previous", _, _:
-            return "i - 1", "i > 0"
-        case "next", _, _:
-            return "i + 1", "i + 1 < len(tokens)"
-        case "first", _, _:
-            return "0", "True"
-        case (("last" | "mirror" as name), _, _) if not causal:
-            return "-1" if name == "last" else "-1 - i", "True"
-        case "back", _, c:
-            return f"i - {c}", f"i >= {c}"
-        case "ahead", _, c:
-            return f"i + {c}", f"i + {c} < len(tokens)"
-        case "at", _, c:
-            return c, here.format(c)
-    return None
 
 
 def _is_boolean(f: Fn, args: Sequence[Read]) -> bool:
