@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from janiform.decompile.trained.heads import Reading
-from janiform.decompile.trained.selectors import EVERY, SMALL, offset, symbols, token_is
+from janiform.decompile.trained.selectors import EVERY, SMALL, every, offset, symbols, token_is
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import Apply, Arg, Fn, Lit
 from janiform.ir.nodes import Aggregate, And, Best, Count, Map, Select, Selector, Tokens, walk
@@ -64,7 +64,7 @@ def supposed(sampler: Sampler, run: Run) -> list[Feature]:
     """Variables that solve many tasks, whatever a model's heads do: what stands before, counts, and the last symbol."""
     selectors = (EVERY, offset(1), offset(2), Best(symbols(sampler), "rightmost"))
     readings = [
-        Reading(0, i, (s,), 1.0, bool((run.pairs_selected(s).sum(2) <= 1).all()), ())
+        Reading(0, i, (s,), 1.0, bool((run.pairs_selected(s).sum(2) <= 1).all()))
         for i, s in enumerate(selectors)
     ]
     return [replace(f, heads=()) for f in features(sampler, run, readings)]
@@ -73,7 +73,8 @@ def supposed(sampler: Sampler, run: Run) -> list[Feature]:
 def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Feature]) -> list[Feature]:
     """The variables that one head writes."""
     few = len(sampler.symbols) <= SMALL
-    selectors = dict.fromkeys([*(offset(by) for by in reading.offsets), *reading.selectors])
+    turns = [every(period, rest) for period in reading.periods for rest in range(period)]
+    selectors = dict.fromkeys([*(offset(by) for by in reading.offsets), *reading.selectors, *turns])
     if reading.single:
         selectors = {reading.selector: None} | selectors
     made: list[Feature] = []
@@ -107,10 +108,9 @@ def copied(selector: Selector, value: Variable) -> Variable:
 
 def commonest(sampler: Sampler, selector: Selector) -> Variable:
     """The symbol that a selector takes most often: where it stands last it has been counted whole."""
-    every = selector is EVERY
     same = Select(Apply("==", (Arg(0), Arg(1))), Tokens(), Tokens())
-    within = symbols(sampler) if every else And(selector, symbols(sampler))
-    score = Count(same if every else And(selector, same))
+    within = symbols(sampler) if selector is EVERY else And(selector, symbols(sampler))
+    score = Count(same if selector is EVERY else And(selector, same))
     return Aggregate(Best(within, "largest", score), Tokens(), NOTHING)
 
 

@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from janiform.decompile.trained.observe import Observed
-from janiform.decompile.trained.selectors import EDGES, EVERY, SMALL, among, candidates, first_of, named
+from janiform.decompile.trained.selectors import (
+    EDGES,
+    EVERY,
+    PERIODS,
+    SMALL,
+    among,
+    candidates,
+    first_of,
+    named,
+)
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import And, Best, Select, Selector
 from janiform.ir.nodes import Sequence as Variable
@@ -31,16 +40,22 @@ NEAR, MASS = 3, 0.1
 """The largest offset that is looked at on its own, and the weight beyond an even share that makes it count."""
 
 
+UNEVEN = 1.5
+"""How much more weight than others the distances of a period must have that a head tells apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a head follows: a priority list with the share of attention that it explains, and offsets of much weight."""
+    """What a head follows: a priority list with the share of attention that it explains, offsets of much weight, and periods
+    by which its weight rises and falls."""
 
     layer: int
     head: int
     selectors: tuple[Selector, ...]
     overlap: float
     single: bool
-    offsets: tuple[int, ...]
+    offsets: tuple[int, ...] = ()
+    periods: tuple[int, ...] = ()
 
     @property
     def selector(self) -> Selector:
@@ -99,14 +114,11 @@ def read_head(
         order, best = chosen, explained(chosen)
     listed = tuple(several[i] for i in order)
     widths = run.pairs_selected(first_of(listed)).sum(2)[queries]
-    return Reading(
-        layer,
-        head,
-        listed,
-        best,
-        bool((widths <= 1).mean() > 0.98) or EVERY not in listed and bool((widths <= 1).mean() > 0.9),
-        near(pattern, queries),
-    )
+    one = float((widths <= 1).mean())
+    single = one > 0.98 or EVERY not in listed and one > 0.9
+    offsets = near(pattern, queries)
+    periods = () if single else periodic(pattern, queries)
+    return Reading(layer, head, listed, best, single, offsets, periods)
 
 
 def favorites(
@@ -154,4 +166,19 @@ def near(pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[int,
         far = queries[:, at] & (at >= 8)
         if far.any() and (weight - 1 / (at + 1))[far].mean() > MASS:
             found.append(by)
+    return tuple(found)
+
+
+def periodic(pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The periods of which some distances have much more weight than others, whatever stands there."""
+    place = np.arange(pattern.shape[1])
+    apart = place[:, None] - place
+    far = (apart > NEAR) & (place > 0) & (place[:, None] >= 4 * NEAR) & queries[:, :, None]
+    found = []
+    for period in PERIODS:
+        weights = [
+            float(pattern[far & (apart % period == rest)].mean()) for rest in range(period) if far.any()
+        ]
+        if weights and max(weights) > UNEVEN * min(weights):
+            found.append(period)
     return tuple(found)

@@ -17,6 +17,9 @@ KEY, QUERY, TOKENS = Arg(0), Arg(1), Tokens()
 SMALL = 12
 """The most symbols of which each is worth a selector of its own."""
 
+PERIODS = (2, 3, 4)
+"""The periods that are looked for."""
+
 EDGES: tuple[Rule, ...] = ("leftmost", "rightmost")
 """Which of several keys a head may take."""
 
@@ -31,10 +34,8 @@ def candidates(sampler: Sampler, variables: Sequence[Variable]) -> Iterator[Sele
         yield offset(by)
     for place in range(3):
         yield Select(Apply("==", (KEY, Lit(place))), Indices(), Indices())
-    for every in (2, 3, 4):
-        apart = Apply("%", (Apply("-", (QUERY, KEY)), Lit(every)))
-        for rest in range(every):
-            yield Select(Apply("==", (apart, Lit(rest))), Indices(), Indices())
+    for period in PERIODS:
+        yield from (every(period, rest) for rest in range(period))
     yield symbols(sampler)
     yield from (Best(symbols(sampler), rule) for rule in EDGES)
     for variable in (Tokens(), *variables):
@@ -47,7 +48,7 @@ def candidates(sampler: Sampler, variables: Sequence[Variable]) -> Iterator[Sele
                 same = Select(Apply("==", (KEY, QUERY)), key, asked)
                 yield same
                 yield from (Best(same, rule) for rule in EDGES)
-    if all(symbol.isdigit() for symbol in sampler.symbols):
+    if len(sampler.symbols) > SMALL and all(symbol.isdigit() for symbol in sampler.symbols):
         value = number(sampler)
         rules: tuple[tuple[str, Rule], ...] = ((">", "smallest"), ("<", "largest"))
         yield Best(symbols(sampler), "largest", value)
@@ -65,6 +66,12 @@ def named(sampler: Sampler, variable: Variable = TOKENS) -> list[Selector]:
 def offset(by: int) -> Selector:
     """The key so many positions before the query."""
     return Select(Apply("==", (Apply("-", (QUERY, KEY)), Lit(by))), Indices(), Indices())
+
+
+def every(period: int, rest: int) -> Selector:
+    """Every second, third or fourth key, at distances of one remainder."""
+    apart = Apply("%", (Apply("-", (QUERY, KEY)), Lit(period)))
+    return Select(Apply("==", (apart, Lit(rest))), Indices(), Indices())
 
 
 def token_is(token: str, variable: Variable = TOKENS) -> Selector:
