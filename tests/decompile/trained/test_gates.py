@@ -1,5 +1,6 @@
 """Training gates leaves few edges that say what the model says, the same ones from the same seed."""
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -8,12 +9,14 @@ import pytest
 import torch
 from known import task_of, untrained
 
+from janiform.cli.decompiling import Decompile, edges_kept
 from janiform.decompile.trained import lift, run
 from janiform.decompile.trained.evidence import draw
 from janiform.decompile.trained.gate_training import divergence
 from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.masks import Masks
 from janiform.decompile.trained.means import measure
+from janiform.decompile.trained.pipeline import Settings, decompile
 from janiform.decompile.trained.prune import matching
 from janiform.errors import InputError
 from janiform.model.checkpoints import load_trained
@@ -137,6 +140,45 @@ def test_means_are_trained_so_that_less_is_lost():
             logits = run(graph, batch.tokens, batch.positions).logits
             lost[i] += float(divergence(logits, wanted, sets=False)[batch.asked].sum())
     assert lost[0] < 0.8 * lost[1]
+
+
+# --- as the first step of decompiling ------------------------------------------------------------------------------------
+
+
+def test_decompiling_says_what_gates_kept_beside_the_program():
+    told = []
+    settings = Settings(inputs=30, interventions=30, method="gates", gating=replace(FEW, penalties=(0.1,)))
+    found = decompile(
+        load_trained("tomita2-1l1h16"), short("tomita2"), settings, tick=lambda *t: told.append(t)
+    )
+    facts = found.facts()
+    assert (found.level, facts["pruned"]["method"]) == ("L3", "gates")
+    assert facts["pruned"]["edges"] == facts["edges"] < facts["pruned"]["edges_before"] == 20
+    assert facts["pruned"]["match"] >= 0.9
+    assert facts["pruned"]["seconds"] < facts["seconds"]
+    assert facts["pruned"]["primitives"]["replaced"] <= facts["pruned"]["primitives"]["of"]
+    assert told[-1] == (105, 105)
+    assert found.listing.splitlines()[-1] == "project(op=b)"
+    assert [s.level for s in found.ledger].count("L1") == 3
+
+
+def test_the_command_says_level_edges_agreement_and_seconds_of_the_method():
+    answer = Decompile("tomita2-1l1h16", task="tomita2", method="causal", inputs=20, interventions=20)()
+    assert re.search(
+        r"edges kept +2 of 20 by causal, match 1\.000 \(0\.985-1\.000\), \d+\.\d s$",
+        answer.text,
+        re.MULTILINE,
+    )
+    pruned = {"method": "gates", "edges": 6, "edges_before": 20, "match": 1.0, "match_interval": [0.985, 1.0]}
+    named = {"replaced": 3, "of": 4, "match": 0.95}
+    assert edges_kept({**pruned, "seconds": 10.6, "primitives": named}) == (
+        "6 of 20 by gates, match 1.000 (0.985-1.000), 10.6 s; 3 of 4 matrices as primitives, match 0.950"
+    )
+
+
+def test_a_method_that_is_none_is_refused():
+    with pytest.raises(InputError, match="there is no method 'gate' of pruning; there are causal, gates"):
+        Settings(method="gate")
 
 
 # --- masks ---------------------------------------------------------------------------------------------------------------
