@@ -1,5 +1,6 @@
 """Programs out of ordinarily trained transformers: lift exactly, then simplify step by step, each step checked."""
 
+from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.graph import CLASS, Edge, Graph, Variable
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import lift, split
@@ -10,6 +11,7 @@ from janiform.decompile.trained.run import Run, run
 __all__ = [
     "CLASS",
     "Edge",
+    "Gating",
     "Graph",
     "Ledger",
     "Pruned",
@@ -23,4 +25,5 @@ __all__ = [
     "prune",
     "run",
     "split",
+    "train_gates",
 ]

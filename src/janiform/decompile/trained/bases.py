@@ -65,7 +65,8 @@ class BasisRun:
         patterns = {at: self._pattern(*at) for at in self.products}
         self.done = Run(plan, batch.tokens, batch.positions, patterns=patterns)
 
-    def logits(self) -> Tensor:
+    def logits(self) -> Float[Tensor, "batch pos d_vocab_out"]:
+        """Return what the graph says with its primitives."""
         with full_precision(), torch.no_grad():
             logits = self.done.logits
             for p in self.projections:
@@ -80,16 +81,12 @@ class BasisRun:
             if edge.key == "tok":
                 read = read + self.graph.constants[layer][self.graph.kinds[done.tokens]]
             return read @ self.weights.unembed * done.scale("out")
-        scale, names, pairs = (
-            done.scale(f"a{layer}"),
-            self.graph.attended(layer),
-            set(done.plan.scores[layer, head]),
-        )
+        scale, pairs = done.scale(f"a{layer}"), set(done.plan.scores[layer, head])
         key = done.projected((edge.key,), layer, head, "k") * scale
         if edge.query != CLASS:
             return (done.projected((edge.query,), layer, head, "q") * scale) @ key.transpose(1, 2)
         kinds, bias = self.graph.kinds[done.tokens], self.weights.layers[layer].q_bias[head]
-        cut = [q for q in names if (q, edge.key) not in pairs]
+        cut = [q for q in self.graph.attended(layer) if (q, edge.key) not in pairs]
         query = bias + done.mean(cut, layer, head, "q")[kinds] * scale
         # The mean of the key, as far as other edges tell of it already, is theirs.
         told = cut if (CLASS, CLASS) in pairs else [q for q in cut if (q, CLASS) in pairs]
@@ -121,12 +118,14 @@ class BasisRun:
         read = self.activation(variable.part) * self.done.scale(f"a{variable.layer}")
         return self.pattern(variable.layer, variable.head) @ read
 
-    def pattern(self, layer: int, head: int) -> Tensor:
+    def pattern(self, layer: int, head: int) -> Float[Tensor, "batch query key"]:
+        """Return how a head attends, by primitives where it has some."""
+        if (layer, head) not in self.products:
+            return self.done.pattern(layer, head)
         if (layer, head) not in self.patterns:
             scores = self.done.scores(layer, head)
-            if scores is None:
-                return self.done.softmax(None)
-            for p in self.products.get((layer, head), ()):
+            assert scores is not None, "a head with primitives has products"
+            for p in self.products[layer, head]:
                 scores = scores - self.carried(p.edge) + self.shown(p.edge, p.matrix)
             self.patterns[layer, head] = self.done.softmax(scores)
         return self.patterns[layer, head]
