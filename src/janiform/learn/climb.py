@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from janiform.errors import InputError
 from janiform.learn.draft import Bench, Draft, Frame, accuracy, logits
-from janiform.learn.grow import Growth
+from janiform.learn.grow import LEAST, Growth
+from janiform.learn.numbers import numerical
 from janiform.learn.output import fit_output
 from janiform.learn.search import Search, State
 from janiform.tasks.examples import Examples
@@ -114,6 +114,9 @@ class Climb:
         growth = Growth(part, bench.take(judged), held.y[judged], weight, rng)
         self.held = widened(held, wrong, looked, settings, rng)
         best = growth.best(settings.tries)
+        other = numerical(growth, settings.tries // 10)
+        if other is not None and other.gain > (best.gain if best is not None else LEAST):
+            best = other
         before = len(draft.units)
         self.draft = draft if best is None else growth.grown(best)
         self.fresh = tuple(range(before, len(self.draft.units)))
@@ -134,8 +137,6 @@ class Race:
     @classmethod
     def begin(cls, data: Examples, starts: list[Draft], settings: Climbing, *, seed: int = 0) -> Race:
         """Line up the climbs, each with a seed of its own."""
-        if any(0 in start.sizes() for start in starts):
-            raise InputError("a search begins with drafts without numbers; relax with a shape without sums")
         rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(settings.climbs)]
         return cls(
             [Climb(starts[i % len(starts)], some(data, settings.start, r), r) for i, r in enumerate(rngs)]

@@ -15,6 +15,7 @@ from janiform.learn.climb import predicted
 from janiform.learn.draft import Bench, Draft, logits
 from janiform.learn.rounding import drop_terms, in_floats, round_weights, shift_rows, widen_margins, zero_rows
 from janiform.learn.simplify import follow_one, simplify_relations, simplify_tables
+from janiform.learn.stepping import fewer_steps, whole_numbers
 from janiform.learn.trial import Trial
 from janiform.tasks.examples import Examples
 
@@ -30,8 +31,10 @@ TRIES = 4
 PASSES: tuple[Pass, ...] = (
     follow_one,
     drop_terms,
+    whole_numbers,
     simplify_relations,
     simplify_tables,
+    fewer_steps,
     drop_terms,
     widen_margins,
     shift_rows,
@@ -39,6 +42,7 @@ PASSES: tuple[Pass, ...] = (
     zero_rows,
     simplify_relations,
     simplify_tables,
+    fewer_steps,
     follow_one,
     round_weights,
     zero_rows,

@@ -74,7 +74,7 @@ class Growth:
         """What joining two variables that exist would gain."""
         for a in range(len(self.sizes)):
             for b in range(a + 1, len(self.sizes)):
-                if self.sizes[a] * self.sizes[b] <= CELLS:
+                if 0 < self.sizes[a] * self.sizes[b] <= CELLS:
                     codes = self.known[a] * self.sizes[b] + self.known[b]
                     gain = self.left.gain(codes, self.sizes[a] * self.sizes[b])
                     if gain > 0:
@@ -99,7 +99,7 @@ class Growth:
         self.seen[mark] = gain
         others = {0, 1, int(self.rng.integers(len(self.sizes))), int(self.rng.integers(len(self.sizes)))}
         for v in others:
-            if size * sizes[v] <= CELLS:
+            if 0 < size * sizes[v] <= CELLS:
                 joint = self.left.gain(codes * sizes[v] + self.known[v], size * sizes[v])
                 if joint > 1.2 * gain:
                     gain, partner = joint, v
@@ -127,7 +127,7 @@ class Growth:
             table = self.joined(values[-1][self.left.asked], sizes[-1], c.partner, len(sizes) - 1)
             units.append(table)
             sizes.append(table.size)
-        more = [np.zeros((s, self.draft.frame.labels), np.float32) for s in sizes[len(self.sizes) :]]
+        more = [np.zeros((max(s, 1), self.draft.frame.labels), np.float32) for s in sizes[len(self.sizes) :]]
         return replace(self.draft, units=tuple(units), weights=(*self.draft.weights, *more))
 
     # --- candidates ---------------------------------------------------------------------------------------------------
@@ -244,11 +244,12 @@ class Growth:
         return self.relation(queries, keys)
 
     def pick(self, sizes: list[int], fresh: int) -> int:
-        """A variable: a new one of the chain most often, else an input, else any."""
+        """A variable: a new one of the chain most often, else an input, else any; of numbers none."""
         r = self.rng.random()
         if fresh and r < 0.6:
             return len(sizes) - 1 - int(self.rng.integers(fresh))
-        return int(self.rng.integers(2)) if r < 0.75 else int(self.rng.integers(len(sizes)))
+        v = int(self.rng.integers(2)) if r < 0.75 else int(self.rng.integers(len(sizes)))
+        return v if sizes[v] else self.pick(sizes, fresh)
 
     def head(self, sizes: list[int], fresh: int = 0) -> Copy | Tally:
         key, query = self.pick(sizes, fresh), self.pick(sizes, fresh)
@@ -287,7 +288,7 @@ class Growth:
         """A function of two variables in arithmetic: difference, sum, order, or one where the other is c."""
         a, b = self.pick(sizes, 0) if first is None else first, self.pick(sizes, 0)
         while sizes[a] * sizes[b] > 4 * CELLS:
-            if first is not None and sizes[first] * min(sizes) > 4 * CELLS:
+            if first is not None and sizes[first] * min(s for s in sizes if s) > 4 * CELLS:
                 first = None  # nothing can be joined to it
             a, b = self.pick(sizes, 0) if first is None else first, self.pick(sizes, 0)
         x, y = np.arange(sizes[a])[:, None], np.arange(sizes[b])[None, :]

@@ -76,9 +76,9 @@ def widen_margins(trial: Trial) -> None:
 
 
 def refitted(trial: Trial, draft: Draft, rows: np.ndarray, steps: int) -> Draft:
-    """Fit the output again on some rows, with the variables that it has; one with numbers is left as it is."""
+    """Fit the output again on some rows, with the variables that it has."""
     used = [v for v, w in enumerate(draft.weights) if w.any()]
-    if not used or not all(draft.sizes()):
+    if not used:
         return draft
     fitted = fit_output(
         draft, [v[rows] for v in trial.values], trial.wanted[rows], steps=steps, penalty=1e-6, only=used

@@ -1,4 +1,4 @@
-"""Simpler units with the same labels: relations as comparisons, tables as functions of one variable or as arithmetic."""
+"""Simpler units with the same labels: relations as comparisons, tables as functions of one variable, arithmetic or numerical MLPs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from janiform.learn.draft import Copy, Draft, Number, Recode, Table, Tally, Unit
 from janiform.learn.grow import arithmetic
 from janiform.learn.search import forms
+from janiform.learn.stepping import step_table
 from janiform.learn.trial import Trial, in_parts
 
 MERGED = 3
@@ -130,7 +131,9 @@ def simplify_tables(trial: Trial) -> None:
             common = int(np.bincount(u.cells.ravel(), (met > 0).ravel()).argmax())
             trial.unit(i, replace(u, cells=np.where(met > 0, u.cells, common)))
             merge_codes(trial, i)
-            thin_table(trial, i)
+            if not step_table(trial, i):
+                thin_table(trial, i)
+                step_table(trial, i)
 
 
 def _written(u: Table) -> Iterator[np.ndarray]:

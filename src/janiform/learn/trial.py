@@ -100,6 +100,15 @@ class Trial:
         """Take a draft that differs in unit ``i`` alone if it changes no label."""
         return self.take(draft, lambda sample: sample.rerun(draft, i))
 
+    def another(self, draft: Draft) -> bool:
+        """Take a draft that differs anywhere if it changes no label."""
+
+        def run(sample: Sample) -> tuple[list[np.ndarray], np.ndarray]:
+            values = sample.bench.run(draft)
+            return values, logits(draft, values)
+
+        return self.take(draft, run)
+
     def output(self, weights: tuple[np.ndarray, ...], bias: np.ndarray) -> bool:
         """Take other weights if that changes no label."""
         draft = self.draft.with_output(weights, bias)
