@@ -17,7 +17,7 @@ from janiform.learn.search import Search
 from janiform.tasks.examples import Examples
 from janiform.text.standalone import to_python
 
-FRAME = Frame(3, 5, 3, causal=True)
+FRAME = Frame(3, 6, 3, causal=True)
 X = all_inputs(FRAME)
 WORTH = np.array([1, 2, -3])
 TOTAL = np.where(X >= 0, WORTH[X], 0).cumsum(1)
