@@ -25,6 +25,9 @@ from janiform.tasks.sequences import Sampler
 NODE = 0.5
 """Bits of a node that a variable is made of."""
 
+SURE = 0.9
+"""The overlap from which on a list of selectors is all that a head looks at."""
+
 NOTHING = "<none>"
 """What a head copies where it has nothing to look at."""
 
@@ -92,11 +95,13 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
             like = Select(Apply("==", (Arg(0), Arg(1))), Tokens(), Tokens())
             made.append(Feature(counted(selector, like), "count", ()))
         if few:
-            made += [Feature(counted(selector, token_is(s)), "count", (), selector) for s in sampler.symbols]
+            among = [s for s in sampler.symbols if takes(selector, s) is not False]
+            made += [Feature(told(selector, s), "count", (), selector) for s in among]
             if reading.layer:
                 flags = held(sampler, known)
                 made += [Feature(counted(selector, flag), "count", (), None) for flag in flags]
-    if few and not any(f.kind == "count" for f in made):  # what it does not look at wholly, it averages
+    whole = EVERY in selectors or reading.overlap > SURE and any(f.kind == "count" for f in made)
+    if few and not whole:  # what it does not look at alone, it averages
         made += [Feature(Count(token_is(s)), "count", (), EVERY) for s in sampler.symbols]
     return made
 
@@ -116,15 +121,21 @@ def commonest(sampler: Sampler, selector: Selector) -> Variable:
 
 def counted(selector: Selector, which: Selector) -> Variable:
     """How many of a selector's keys are such."""
-    return Count(which if selector is which or covers(selector, which) else And(selector, which))
+    return Count(which if selector is EVERY else And(selector, which))
 
 
-def covers(selector: Selector, which: Selector) -> bool:
-    """Whether a selector of tokens takes every key that is one token, as another says."""
-    match selector, which:
-        case Select(pred=pred, keys=Tokens()), Select(pred=Apply("==", (Arg(0), Lit(token))), keys=Tokens()):
-            return pred.arity <= 1 and pred(token) is True
-    return selector is EVERY
+def told(selector: Selector, token: str) -> Variable:
+    """How many of a selector's keys are a token."""
+    which = token_is(token)
+    return Count(which if takes(selector, token) else And(selector, which))
+
+
+def takes(selector: Selector, token: str) -> bool | None:
+    """Whether a selector takes the keys that are a token: all of them, none, or None where more than the key decides."""
+    match selector:
+        case Select(pred=pred, keys=Tokens()) if pred.arity <= 1:
+            return pred(token) is True
+    return None
 
 
 def held(sampler: Sampler, known: Sequence[Feature]) -> list[Selector]:
