@@ -1,0 +1,186 @@
+"""Interchange interventions on a pair: what writes a variable writes what it would have on another input, in both faces.
+
+A *site* is what writes a variable: an embedding, heads, hidden units. At some positions of one input its activations are
+replaced by those at some positions of another; in the program the variable is replaced likewise. If the variable is what the site
+carries, both then say the same (Geiger et al. 2021). Nothing here depends on the basis of the residual stream, on its
+width or on whether weights were compiled or trained, and gradients pass through every replacement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as Sized
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from janiform.compile.result import Place
+from janiform.errors import MeaningError
+from janiform.ir.evaluate import Column, Run
+from janiform.ir.lower import lower
+from janiform.ir.nodes import Indices, Sequence
+from janiform.ir.program import Program
+from janiform.model.hooks import Hook, HookPoint
+from janiform.pair.codec import Index
+
+if TYPE_CHECKING:
+    from janiform.pair.pair import Pair
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """What writes one variable, or several that the same heads write: hook points, and which heads or units of each.
+
+    >>> from janiform import programs
+    >>> pair = programs.load("hist").compile("abc", 4)
+    >>> [(site.name, site.names) for site in sites(pair)]
+    [('tokens', ['hook_embed']), ('hist', ['blocks.0.attn.hook_z', 'blocks.0.mlp.hook_post'])]
+    """
+
+    name: str
+    nodes: tuple[Sequence, ...]
+    points: tuple[tuple[str, tuple[int, ...] | None], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The hook points that the site takes up."""
+        return [name for name, _ in self.points]
+
+    def hooks(self, source: Mapping[str, Tensor], where: Bool[Tensor, "batch pos"]) -> list[tuple[str, Hook]]:
+        """Return hooks that put in activations of a run on other inputs, by hook point, at some positions."""
+
+        def putting(at: tuple[int, ...] | None) -> Hook:
+            def put(value: Tensor, hook: HookPoint) -> Tensor:
+                chosen = where[(...,) + (None,) * (value.ndim - 2)]
+                if at is not None:
+                    part = value.new_zeros(value.shape[2], dtype=where.dtype)
+                    part[list(at)] = True
+                    chosen = chosen & part[(slice(None),) + (None,) * (value.ndim - 3)]
+                return source[hook.name].where(chosen, value)
+
+            return put
+
+        return [(name, putting(at)) for name, at in self.points]
+
+
+def lowered(pair: Pair) -> Program:
+    """Return the program in the form whose nodes the places of a compiled pair hold."""
+    return lower(pair.program, pair.signature)[0]
+
+
+def sites(pair: Pair) -> tuple[Site, ...]:
+    """Return the sites of a pair, in the order of the network; places that share a node or a head make one site."""
+    groups: list[list[Place]] = []
+    known = set(lowered(pair).nodes())
+    for place in pair.places:
+        if place.kind == "virtual" or not isinstance(place.node, Sequence) or place.node not in known:
+            continue
+        mine = [place]
+        for group in [g for g in groups if any(_together(place, p) for p in g)]:
+            groups.remove(group)
+            mine = group + mine
+        groups.append(mine)
+    return tuple(_site(group) for group in groups)
+
+
+def _together(one: Place, other: Place) -> bool:
+    same_heads = one.layer == other.layer and bool(set(one.heads) & set(other.heads))
+    return one.node == other.node or same_heads
+
+
+def _site(group: list[Place]) -> Site:
+    points: dict[str, set[int] | None] = {}
+    for p in group:
+        match p.kind:
+            case "embed":
+                points["hook_pos_embed" if isinstance(p.node, Indices) else "hook_embed"] = None
+            case "head":
+                points.setdefault(f"blocks.{p.layer}.attn.hook_z", set()).update(p.heads)  # type: ignore[union-attr]
+            case _:
+                points.setdefault(f"blocks.{p.layer}.mlp.hook_post", set()).update(p.units)  # type: ignore[union-attr]
+    nodes = tuple(dict.fromkeys(p.node for p in group if isinstance(p.node, Sequence)))
+    at = tuple((name, None if chosen is None else tuple(sorted(chosen))) for name, chosen in points.items())
+    return Site(", ".join(dict.fromkeys(p.name for p in group)), nodes, at)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swap:
+    """Inputs, others beside them, what is put in where, and what the program says then.
+
+    ``base`` [batch, length] and ``source`` [batch, other length] are numbered tokens. ``origin`` is -1 where nothing is
+    put in, else the position in ``source`` from which. ``expected[output]`` indexes the values of its read-out, and
+    ``changed`` says in which inputs the intervention changes any output.
+    """
+
+    base: Int[np.ndarray, "batch length"]
+    source: Int[np.ndarray, "batch other"]
+    origin: Int[np.ndarray, "batch length"]
+    expected: Mapping[str, Int[np.ndarray, "batch length"]]
+    changed: Bool[np.ndarray, " batch"]
+
+    def hooks(self, site: Site, cache: Mapping[str, Tensor]) -> list[tuple[str, Hook]]:
+        """Return the hooks that intervene in a run on ``base``, given the site's activations in a run on ``source``."""
+        origin = torch.from_numpy(np.pad(self.origin + 1, ((0, 0), (1, 0))))  # 0, the place of BOS: nothing
+        rows = torch.arange(len(origin))[:, None]
+        where = origin.to(cache[site.names[0]].device) > 0
+        return site.hooks({name: cache[name][rows, origin] for name in site.names}, where)
+
+
+def swap(
+    pair: Pair,
+    program: Program,
+    nodes: Sized[Sequence],
+    base: Int[np.ndarray, "batch length"],
+    source: Int[np.ndarray, "batch other"],
+    rng: np.random.Generator,
+    *,
+    scattered: bool = False,
+) -> Swap:
+    """Draw an intervention on ``nodes`` of a lowered program for each of some inputs.
+
+    Every other one takes all positions, the others some; each takes what stands at the same position of the source, or,
+    where ``scattered``, at any. Where the program has no meaning under the intervention, or an answer that no read-out
+    has, it is left out.
+    """
+    where = rng.random(base.shape) < 0.5
+    where[np.arange(len(base)), rng.integers(base.shape[1], size=len(base))] = True
+    where[::2] = True
+    same = np.broadcast_to(np.arange(base.shape[1]) % source.shape[1], base.shape)
+    origin = np.where(where, rng.integers(source.shape[1], size=base.shape) if scattered else same, -1)
+    index = {r.name: Index(r) for r in pair.readouts}
+    while True:
+        try:
+            plain, other = (_run(pair, program, x) for x in (base, source))
+            given = {}
+            for node in nodes:
+                mine, theirs = plain.column(node), other.column(node)
+                taken = np.take_along_axis(theirs.codes, np.maximum(origin, 0), 1) + len(mine.values)
+                given[node] = Column(np.where(origin >= 0, taken, mine.codes), [*mine.values, *theirs.values])
+            before, after = (
+                {name: _indexed(run, program, name, index[name]) for name in index}
+                for run in (plain, _run(pair, program, base, given))
+            )
+        except MeaningError as e:
+            if not e.rows:
+                raise
+            base, source, origin = (np.delete(x, e.rows, axis=0) for x in (base, source, origin))
+            continue
+        keep = np.logical_and.reduce([(x != -2).all(1) for x in after.values()])
+        changed = np.logical_or.reduce([(before[name] != after[name]).any(1) for name in index])
+        expected = {name: x[keep] for name, x in after.items()}
+        return Swap(base[keep], source[keep], origin[keep], expected, changed[keep])
+
+
+def _run(
+    pair: Pair, program: Program, codes: np.ndarray, given: Mapping[Sequence, Column] | None = None
+) -> Run:
+    return Run(pair.codec.words(codes), causal=pair.signature.causal, program=program, given=given)
+
+
+def _indexed(run: Run, program: Program, name: str, index: Index) -> Int[np.ndarray, "batch length"]:
+    column = run.column(program.outputs[name])
+    return np.array([index(v) for v in column.values])[column.codes]
