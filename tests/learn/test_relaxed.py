@@ -16,6 +16,8 @@ SHAPES = [
     Shape(layers=3, copies=1, tallies=1, tables=1, relations="one"),
     Shape(layers=2, copies=1, tallies=0, tables=1, sums=2, numbers=2),
     Shape(layers=1, copies=2, tallies=1, tables=1, embeddings=3, size=4),
+    Shape(layers=2, copies=1, tallies=2, tables=1, numerical=2),
+    Shape(layers=2, copies=1, tallies=1, tables=0, numerical=1, edges=3, sums=1, numbers=2),
     Shape(layers=1, copies=0, tallies=2, tables=0),
     Shape(layers=1, copies=0, tallies=0, tables=2),
 ]
@@ -120,5 +122,7 @@ def test_faulty_settings_say_what_would_work() -> None:
         Shape(relations="many")
     with pytest.raises(InputError, match="set numbers"):
         Shape(sums=1)
+    with pytest.raises(InputError, match="numbers or tallies"):
+        Shape(tallies=0, numerical=1)
     with pytest.raises(InputError, match="at least 1"):
         Relaxation(steps=0)

@@ -44,6 +44,10 @@ class Heat:
             w = w + self.noise / 2 * torch.logit(u)
         return torch.sigmoid(w / self.attention)
 
+    def above(self, x: Tensor) -> Tensor:
+        """How surely numbers are not negative, at the temperature of attention."""
+        return torch.sigmoid(x / self.attention)
+
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
@@ -62,6 +66,10 @@ class Frozen:
     def some(self, w: Tensor) -> Tensor:
         """Choose what is positive."""
         return (w > 0).to(w.dtype)
+
+    def above(self, x: Tensor) -> Tensor:
+        """Which numbers are not negative."""
+        return (x >= 0).to(x.dtype)
 
 
 @dataclass(frozen=True, slots=True)

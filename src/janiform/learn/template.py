@@ -17,7 +17,7 @@ from torch import Tensor
 
 from janiform.errors import InputError
 from janiform.learn.anneal import Frozen, Heat
-from janiform.learn.draft import Copy, Draft, Frame, Number, Recode, Table, Tally, Unit
+from janiform.learn.draft import Copy, Draft, Frame, Number, Recode, Steps, Table, Tally, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,16 @@ class Shape:
 
     ``sums`` heads add up one of ``numbers`` numeric embeddings of the tokens (or an earlier sum). With ``embeddings``,
     heads and tables read that many learned categories of ``size`` codes instead of the token itself. A query is related
-    to ``"sets"`` of key codes, or to exactly ``"one"``, as in the paper.
+    to ``"sets"`` of key codes, or to exactly ``"one"``, as in the paper. ``numerical`` MLPs read two numbers (counts,
+    sums, numeric embeddings) and write a category, in ``edges`` steps of a weighted sum.
     """
 
     layers: int = 2
     copies: int = 2
     tallies: int = 2
     tables: int = 2
+    numerical: int = 0
+    edges: int = 6
     sums: int = 0
     numbers: int = 0
     embeddings: int = 0
@@ -46,6 +49,11 @@ class Shape:
             raise InputError(f"a relaxed program has at least 1 layer, not {self.layers}")
         if self.sums and not self.numbers:
             raise InputError(f"{self.sums} heads that sum need numbers to sum; set numbers to 1 or more")
+        if self.numerical and (not (self.numbers or self.tallies) or self.edges < 1):
+            raise InputError(
+                f"{self.numerical} numerical MLPs need numbers or tallies to read, and at least 1 edge; "
+                f"there are {self.numbers}, {self.tallies} and {self.edges}"
+            )
 
 
 class Template:
@@ -78,7 +86,7 @@ class Template:
                 self.weights["words"] = (rows @ ways).requires_grad_()
         if shape.numbers:
             new("numbers", shape.numbers, frame.tokens, spread=0.3)
-        categories, numbers = shape.embeddings + 1 if shape.embeddings else 2, shape.numbers
+        categories, numbers, counts = shape.embeddings + 1 if shape.embeddings else 2, shape.numbers, 0
         first = torch.tensor([1.0] + [0.0] * (len(self.masks) - 1))
         for layer in range(shape.layers):
             C = shape.copies
@@ -101,6 +109,7 @@ class Template:
             if shape.sums:
                 new(f"amount{layer}", shape.sums, numbers)
             categories, numbers = categories + C + shape.tallies, numbers + shape.sums
+            counts += shape.tallies
             if T := shape.tables:
                 new(f"reads{layer}", 2 * T, categories)
                 new(f"cells{layer}", T, k, k, k, spread=0.7)
@@ -109,6 +118,13 @@ class Template:
                 new(f"left{layer}", T, k, 1, k, spread=0.5)
                 new(f"right{layer}", T, 1, k, k, spread=0.5)
                 categories += T
+            if M := shape.numerical:
+                new(f"compares{layer}", 2 * M, numbers + counts)
+                new(f"slopes{layer}", M, 2)
+                ladder = torch.linspace(-frame.length / 2, frame.length / 2, shape.edges + 2)[1:-1]
+                new(f"edges{layer}", M, shape.edges, spread=0.5, start=ladder)
+                new(f"steps{layer}", M, shape.edges + 1, k, spread=0.7)
+                categories += M
         self.categories = categories
         new("output", categories * k, frame.labels, spread=0.1)
         if numbers:
@@ -163,6 +179,7 @@ class Template:
         B, heads, C = len(x), self.heads, shape.copies
         valid = (x >= 0).float()
         blocks, possible, amounts = self._inputs(x, heats[0])
+        counts = amounts[:, :0]
         for layer, h in enumerate(heats):
             if heads:
                 gates = h.one(w[f"gates{layer}"])
@@ -183,6 +200,7 @@ class Template:
                     fits.append(fit)
                 if shape.tallies:
                     count = related[:, C : C + shape.tallies].sum(-1)
+                    counts = torch.cat([counts, count], 1)
                     hats = torch.relu(1 - (count[..., None] - torch.arange(k)).abs())
                     new.append(hats.reshape(S, shape.tallies, -1))
                     fits.append((torch.arange(k) <= N).float().expand(S, shape.tallies, k))
@@ -197,6 +215,10 @@ class Template:
                 cells = h.one(self.cells(layer)).reshape(S * T, k * k, k)
                 blocks = [*blocks, torch.bmm(pair, cells).reshape(S, T, -1)]
                 possible = [*possible, torch.ones(S, T, k)]
+            if M := shape.numerical:
+                steps = self._steps(layer, torch.cat([amounts, counts], 1).flatten(2), h)
+                blocks = [*blocks, torch.matmul(steps, h.one(w[f"steps{layer}"])).reshape(S, M, -1)]
+                possible = [*possible, torch.ones(S, M, k)]
         features = torch.cat(blocks, 1).reshape(S, self.categories, B * N, k).transpose(1, 2).flatten(2)
         scores = torch.bmm(features, w["output"]) + w["bias"][:, None]
         if amounts.shape[1]:
@@ -224,6 +246,18 @@ class Template:
         numbers = self.weights.get("numbers")
         amounts = torch.zeros(S, 0, B, N) if numbers is None else numbers[:, :, tokens]
         return blocks, [possible], amounts
+
+    def _steps(
+        self, layer: int, numbers: Float[Tensor, "restart number place"], h: Heat | Frozen
+    ) -> Float[Tensor, "restart mlp place step"]:
+        """The chance of each step of the numerical MLPs: between two edges that the weighted sum has and has not reached."""
+        w, M = self.weights, self.shape.numerical
+        x = torch.bmm(h.one(w[f"compares{layer}"]), numbers).unflatten(1, (2, M))
+        total = (w[f"slopes{layer}"].transpose(1, 2)[..., None] * x).sum(1)
+        edges = w[f"edges{layer}"].sort(-1).values
+        reached = h.above(total[..., None] - edges[:, :, None])
+        pad = torch.nn.functional.pad
+        return pad(reached, (1, 0), value=1.0) - pad(reached, (0, 1))
 
     def _closest(self, related: Tensor) -> tuple[Tensor, Tensor]:
         """The chance of each key to be the closest related one, and that none is: sticks broken in order of nearness."""
@@ -258,6 +292,7 @@ class Template:
         # Which variable of the draft each of ours is.
         category: list[int] = [1] if shape.embeddings else [0, 1]
         number: list[int] = []
+        count: list[int] = []
 
         def add(unit: Unit, size: int, among: list[int]) -> None:
             units.append(unit)
@@ -288,12 +323,21 @@ class Template:
                     new.append((Tally(key, query, relation, mask, what), 0, number))
             for unit in new:
                 add(*unit)
+                if isinstance(unit[0], Tally) and unit[2] is category:
+                    count.append(len(sizes) - 1)
             new = []
             for t in range(shape.tables):
                 reads = [category[i] for i in w[f"reads{layer}"].argmax(-1).tolist()]
                 left, right = reads[t], reads[shape.tables + t]
                 cells = self.cells(layer)[restart, t].detach().argmax(-1).numpy()
                 new.append((Table(left, right, cells[: sizes[left], : sizes[right]].copy(), k), k, category))
+            for m in range(shape.numerical):
+                reads = [(number + count)[i] for i in w[f"compares{layer}"].argmax(-1).tolist()]
+                a, b = w[f"slopes{layer}"][m].tolist()
+                edges = tuple(w[f"edges{layer}"][m].sort().values.tolist())
+                cells = w[f"steps{layer}"][m].argmax(-1).numpy()
+                steps = Steps(reads[m], reads[shape.numerical + m], (a, b), edges, cells, k)
+                new.append((steps, k, category))
             for unit in new:
                 add(*unit)
         weights = [np.zeros((max(size, 1), frame.labels)) for size in sizes]
