@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from janiform.pair.circuit import Ablation, Circuit, Granularity, circuit
 from janiform.pair.codec import Codec, Outputs
 from janiform.pair.file import read, write
 from janiform.pair.show import data, facts, show
+
+if TYPE_CHECKING:
+    from janiform.realistic.faithfulness import Faithfulness
 
 _BUDGET = 2**24
 """How many numbers the widest activation of one batch may take."""
@@ -190,6 +193,12 @@ class Pair:
             distractors=distractors,
             dtype=dtype,
         )
+
+    def faithfulness(self, *, inputs: int = 1_000, seed: int = 0) -> Faithfulness:
+        """Judge the pair by its answers and by each of its variables: is it right for the right reason?"""
+        from janiform.realistic.faithfulness import faithfulness
+
+        return faithfulness(self, inputs=inputs, seed=seed)
 
     def to_gpt2(
         self,
