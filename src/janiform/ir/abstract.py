@@ -91,7 +91,7 @@ class _Reader:
         if isinstance(n, Const):
             return Quotient.constant(0)
         if facts.positional[n]:
-            codes = facts.grid[n]
+            codes = facts.grid[n].astype(np.int64)
             return Quotient.of([PLACE], codes[-len(self.grid) :] if self.grid.causal else codes)
         match n:
             case Tokens():
@@ -99,7 +99,7 @@ class _Reader:
             case Map():
                 self.values(n)
                 table = facts.joint[n] if n in facts.joint else facts.tables[n]
-                return compose(table.codes, [self.variable(v) for v in table.variables])
+                return compose(table.codes.astype(np.int64), [self.variable(v) for v in table.variables])
             case Count(selector=s):
                 assert not isinstance(s, Best)
                 found = attend(self.selections[s], None, (), None, "count", self.grid)

@@ -8,145 +8,17 @@ alone is a function of the place.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from janiform.errors import CompileError
-from janiform.ir.functions import canonical, identity
-from janiform.ir.mechanism import PAIR, PLACE, Grid, Kind, Selection, Source, View, lifted, source_of
+from janiform.ir.functions import canonical, identity, order
+from janiform.ir.mechanism import PAIR, PLACE, Grid, Kind, Selection, Source, View, source_of
 from janiform.ir.nodes import Value
-from janiform.ir.quotient import Quotient, aligned, combine, first_seen, reduced
+from janiform.ir.prefer import preferred
+from janiform.ir.quotient import Quotient, combine, reduced
+from janiform.ir.reach import HIGHEST, LOWEST, Reach, alike, local, reach, refined, selectable
 from janiform.ir.values import means, sums
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reach:
-    """How many keys a relation selects: surely at least ``low``, at most ``high``.
-
-    ``elsewhere`` says whether it can select another position than the query's own, ``itself`` whether it always does
-    select that one; ``before`` and ``after`` whether it can select keys on that side.
-    """
-
-    low: int
-    high: int
-    itself: bool
-    before: bool
-    after: bool
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether another position than the query's own can be selected."""
-        return self.before or self.after
-
-
-def reach(relation: Quotient, g: Grid) -> Reach:
-    """Count the keys that a relation selects, over every value that sources can have."""
-    table, pair, at_key, at_query = _spread(relation, g)
-    some, every = np.asarray(table.any(at_key)), np.asarray(table.all(at_key))
-    high = np.add.reduceat(some.reshape(len(some), -1)[pair].astype(np.int64), g.starts, axis=0)
-    own = _own(table, relation, at_key, at_query)
-    sure = every.reshape(len(every), -1)[pair].astype(np.int64)
-    sure[g.own] = own.reshape(len(own), -1)[pair[g.own]]
-    low = np.add.reduceat(sure, g.starts, axis=0)
-    any_at = np.asarray(some.reshape(len(some), -1).any(1))[pair]
-    side = g.indices[g.keys] - g.indices[g.queries]
-    return Reach(
-        int(low.min()),
-        int(high.max()),
-        bool(sure[g.own].all()),
-        bool(any_at[side < 0].any()),
-        bool(any_at[side > 0].any()),
-    )
-
-
-def _spread(
-    relation: Quotient, g: Grid
-) -> tuple[np.ndarray, np.ndarray, tuple[int, ...], list[tuple[int, Any]]]:
-    """The table with pairs on its first axis, the class of each pair, the axes of keys, and those of queries."""
-    table, keys = relation.table.astype(bool), list(relation.keys)
-    pair = np.zeros(len(g.keys), np.int64)
-    if PAIR in keys:
-        i = keys.index(PAIR)
-        table, pair = np.moveaxis(table, i, 0), relation.maps[i]
-        keys.pop(i)
-    else:
-        table = table[None]
-    at_key = tuple(1 + i for i, k in enumerate(keys) if k[0] == "key")
-    at_query = [(1 + i, k) for i, k in enumerate(keys) if k[0] == "query"]
-    return table, pair, at_key, at_query
-
-
-def _own(
-    table: np.ndarray, relation: Quotient, at_key: tuple[int, ...], at_query: list[tuple[int, Any]]
-) -> np.ndarray:
-    """Whether every key that holds what the query holds is selected, over classes of pairs and of queries."""
-    shared = [
-        (axis, relation.map(("key", source_of(k))), relation.map(k))
-        for axis, k in at_query
-        if ("key", source_of(k)) in relation.keys
-    ]
-    if not shared:
-        return np.asarray(table.all(at_key))
-    rest = [k for k in relation.keys if k is not PAIR]
-    allowed = np.ones((1,) * table.ndim, bool)
-    for axis, mk, mq in shared:
-        source = source_of(rest[axis - 1])
-        key_axis = 1 + rest.index(("key", source))
-        together = np.zeros((table.shape[key_axis], table.shape[axis]), bool)
-        together[mk, mq] = True
-        shape = [1] * table.ndim
-        shape[key_axis], shape[axis] = together.shape
-        grown = together if key_axis < axis else together.T
-        allowed = allowed & grown.reshape(shape)
-    return np.asarray((table | ~allowed).all(at_key))
-
-
-def local(relation: Quotient, g: Grid) -> Quotient:
-    """Return a relation as a function of what a position holds, where key and query are that one position.
-
-    >>> from janiform.ir.mechanism import TOKENS, grid
-    >>> same = Quotient.of([("key", TOKENS), ("query", TOKENS)], np.eye(3, dtype=int))
-    >>> int(local(same, grid(4, False)).table)
-    1
-    """
-    by_source: dict[Source, list[int]] = {}
-    for i, k in enumerate(relation.keys):
-        by_source.setdefault(source_of(k), []).append(i)
-    maps, columns = [], []
-    for i, (s, axes) in enumerate(by_source.items()):
-        own = [relation.maps[a][g.own] if s is PLACE else relation.maps[a] for a in axes]
-        joint = own[0]
-        for m in own[1:]:
-            joint = joint * (int(m.max()) + 1) + m
-        first, classes = first_seen(joint)
-        maps.append(classes)
-        shape = [1] * len(by_source)
-        shape[i] = len(first)
-        columns += [(a, m[first].reshape(shape)) for a, m in zip(axes, own, strict=True)]
-    table = relation.table[tuple(c for _, c in sorted(columns, key=lambda x: x[0]))]
-    return reduced(tuple(by_source), tuple(maps), table)
-
-
-def alike(selection: Selection, value: Quotient, g: Grid) -> bool:
-    """Whether all keys that a query can select hold one value, whatever sources hold."""
-    if value.table.ndim == 0:
-        return True
-    keys, maps, (chosen, held) = aligned([selection.relation, lifted(value, "key", g)])
-    axes = tuple(i for i, k in enumerate(keys) if isinstance(k, tuple) and k[0] == "key")
-    top = int(held.max()) + 1
-    low = np.where(chosen, held, top).min(axes)
-    high = np.where(chosen, held, -1).max(axes)
-    if PAIR in keys:
-        before = sum(1 for i in axes if i < keys.index(PAIR))
-        axis = keys.index(PAIR) - before
-        low, high = (np.moveaxis(x, axis, 0)[maps[keys.index(PAIR)]] for x in (low, high))
-    else:
-        low, high = (np.broadcast_to(x, (len(g.keys), *x.shape)) for x in (low, high))
-    low = np.minimum.reduceat(low, g.starts, axis=0)
-    high = np.maximum.reduceat(high, g.starts, axis=0)
-    return bool((low >= high).all())
 
 
 def attend(
@@ -170,21 +42,26 @@ def attend(
     assert value is not None
     if not r.high:
         return View(Quotient.constant(0), (default,))
-    selection = settled(selection, r, g)
-    r = reach(selection.relation, g) if selection.rule is None else r
-    single = single or r.high <= 1 or selection.rule is not None
-    if (not single or selection.rule) and reduce != "sum" and alike(selection, value, g):
-        single, selection = True, replace(selection, rule=None, score=None)
     values, default = tuple(map(canonical, values)), canonical(default)
+    single = single or r.high <= 1 or selection.rule is not None
+    if not single and reduce in ("min", "max"):
+        ranked = Selection(selection.relation, "largest", value.then(_heights(values, reduce)))
+        single, selection = True, preferred(ranked, value, g, left=False)
+    elif selection.rule is not None:
+        selection = preferred(selection, value, g)
+    if reduce != "sum" and alike(selection.relation, value, g):
+        single, selection = True, Selection(selection.relation)
+        if r.itself:
+            return View(value, values)
+    r = reach(selection.relation, g)
     if not r.elsewhere:
         chosen = local(selection.relation, g)
         named = (*values, default)
         return View(combine(lambda s, v: np.where(s, v, len(values)), [chosen, value]), named)
+    value = restricted(selection.relation, value, len(values), g)
     numeric = all(v is None or isinstance(v, int | float) for v in values)
     if single or (reduce == "mean" and not numeric):
         found = _copy(selection, value, values, default, r)
-    elif reduce in ("min", "max"):
-        found = _extreme(selection, value, values, default, r, reduce)
     else:
         found = _average(selection, value, values, default, r, reduce, g)
     if all(s is PLACE for s in found.reads()):
@@ -193,25 +70,24 @@ def attend(
     return View(Quotient.of([found], np.arange(size)), found.values)
 
 
-def settled(selection: Selection, r: Reach, g: Grid) -> Selection:
-    """Say by which of the plain rules a key is chosen, if one must be."""
-    rule, score = selection.rule, selection.score
-    if r.high <= 1 or rule is None:
-        return Selection(selection.relation)
-    if rule == "closest":
-        if r.itself:
-            own = Quotient.of([PAIR], (g.keys == g.queries).astype(np.int64))
-            return Selection(combine(np.logical_and, [selection.relation, own]))
-        rule = "rightmost" if not r.after else "leftmost" if not r.before else rule
-    if rule == "largest":
-        assert score is not None
-        if not score.keys:
-            rule = "leftmost"
-        elif score.keys == (PLACE,):
-            at = score.over([PLACE], [np.arange(len(g))])
-            step = np.diff(at)[np.diff(g.indices) > 0]
-            rule = "rightmost" if (step > 0).all() else "leftmost" if (step <= 0).all() else rule
-    return Selection(selection.relation, rule, score if rule == "largest" else None)
+def restricted(relation: Quotient, value: Quotient, never: int, g: Grid) -> Quotient:
+    """Return a value as far as it can be selected: where it cannot, its code is ``never``.
+
+    A variable that makes no difference to what can be selected is left out.
+    """
+    value = refined(value, relation, g)
+    kept = selectable(relation, value, g)
+    table, keys, maps = value.table, list(value.keys), list(value.maps)
+    axis = 0
+    while axis < table.ndim:
+        low = np.where(kept, table, HIGHEST).min(axis)
+        if (low >= np.where(kept, table, LOWEST).max(axis)).all():
+            kept = np.asarray(kept.any(axis))
+            table = np.where(kept, low, never)
+            del keys[axis], maps[axis]
+        else:
+            axis += 1
+    return reduced(tuple(keys), tuple(maps), np.where(kept, table, never))
 
 
 def _count(selection: Selection, r: Reach, g: Grid) -> View:
@@ -234,12 +110,12 @@ def _depth(selection: Selection, value: Quotient | None) -> int:
 def _copy(
     selection: Selection, value: Quotient, values: tuple[Value, ...], default: Value, r: Reach
 ) -> Source:
-    """Copies keep only values that occur; a default that is one of them has its code."""
-    codes = value.codes
-    to = np.zeros(len(values), np.int64)
-    to[codes] = np.arange(len(codes))
+    """Copies keep only values that occur; a default that is one of them has its code, what never occurs the next."""
+    codes = [c for c in value.codes.tolist() if c < len(values)]
     kept = tuple(values[c] for c in codes)
     code, kept = (None, kept) if r.low else _offered(kept, default)
+    to = np.full(len(values) + 1, len(kept))
+    to[codes] = np.arange(len(codes))
     return Source("copy", kept, selection, value.then(to), (), code, _depth(selection, value))
 
 
@@ -250,31 +126,13 @@ def _offered(values: tuple[Value, ...], default: Value) -> tuple[int, tuple[Valu
     return len(values), (*values, default)
 
 
-def _extreme(
-    selection: Selection,
-    value: Quotient,
-    values: tuple[Value, ...],
-    default: Value,
-    r: Reach,
-    reduce: str,
-) -> Source:
+def _heights(values: tuple[Value, ...], reduce: str) -> np.ndarray:
     """Rank values so that the highest is taken: undefined above all, for a minimum the smallest next."""
-    codes = value.codes.tolist()
-    sign = 1.0 if reduce == "max" else -1.0
-    strings = sorted({v for c in codes if isinstance(v := values[c], str)}, reverse=reduce == "min")
-
-    def height(c: int) -> tuple[int, float]:
-        v = values[c]
-        if v is None:
-            return (1, 0.0)
-        return (0, float(strings.index(v))) if isinstance(v, str) else (0, sign * float(v))
-
-    ranked = sorted(codes, key=height)
-    to = np.zeros(len(values), np.int64)
-    to[ranked] = np.arange(len(ranked))
-    kept = tuple(values[c] for c in ranked)
-    code, kept = (None, kept) if r.low else _offered(kept, default)
-    return Source("extreme", kept, selection, value.then(to), (), code, _depth(selection, value))
+    ordered = sorted(range(len(values)), key=lambda i: order(values[i]), reverse=reduce == "min")
+    ordered.sort(key=lambda i: values[i] is None)
+    found = np.empty(len(values), np.int64)
+    found[ordered] = np.arange(len(ordered))
+    return found
 
 
 def _average(
@@ -287,9 +145,9 @@ def _average(
     g: Grid,
 ) -> Source:
     """Means and sums range over all that numbers can make together."""
-    codes = value.codes
+    codes = [c for c in value.codes.tolist() if c < len(values)]
     numbers: tuple[Value, ...] = tuple(values[c] for c in codes)
-    to = np.zeros(len(values), np.int64)
+    to = np.full(len(values) + 1, len(codes))
     to[codes] = np.arange(len(codes))
     defined = sorted({float(v) for v in numbers if isinstance(v, int | float)})
     listed = (means if reduce == "mean" else sums)(defined, g.max_len)
@@ -348,8 +206,6 @@ def _picker(source: Source, g: Grid) -> Callable[[int, np.ndarray], int]:
                 "largest": int(rank[places].argmax()),
             }.get(rule or "", 0)
             return int(held[places[best]])
-        if source.kind == "extreme":
-            return int(held[places].max())
         taken = [source.numbers[i] for i in held[places].tolist()]
         if None in taken:
             return source.values.index(None)
@@ -358,6 +214,3 @@ def _picker(source: Source, g: Grid) -> Callable[[int, np.ndarray], int]:
         return number[min(number, key=lambda x: abs(x - wanted))]
 
     return pick
-
-
-__all__ = ["Reach", "alike", "attend", "local", "reach", "settled"]

@@ -15,7 +15,7 @@ from janiform.ir.concrete_selectors import Phrases
 from janiform.ir.derived import length
 from janiform.ir.fitting import arguments, fit
 from janiform.ir.functions import Apply, Arg, Fn, Lit, canonical, is_number, substitute
-from janiform.ir.mechanism import PLACE, TOKENS, Mechanism, Source
+from janiform.ir.mechanism import PLACE, TOKENS, Mechanism, Rule, Source
 from janiform.ir.nodes import (
     Aggregate,
     Best,
@@ -146,67 +146,59 @@ class Writer:
             return Count(selector)
         rule, score = s.selection.rule, s.selection.score
         if rule is not None:
-            ranks = None if score is None else self.map(score, tuple(range(int(score.codes.max()) + 1)))
-            selector = Best(selector, rule, ranks)
+            selector = self.best(selector, rule, score)
         assert s.value is not None
         if s.kind == "copy":
             return self.copy(s, selector)
-        if s.kind == "extreme":
-            return self.extreme(s, selector)
         return self.average(s, selector)
 
+    def best(self, selector: Selector, rule: Rule, score: Quotient | None) -> Selector:
+        """A key by a rule; by what it holds as it is, where that has the order of the ranks."""
+        if score is None:
+            return Best(selector, rule)
+        whole = score.keys[0]
+        if len(score.keys) == 1 and whole is not PLACE:
+            assert isinstance(whole, Source)
+            part = self.reading(whole, score.maps[0])
+            given = score.table[part.classes]
+            if all(is_number(v) for v in part.names):
+                step = np.diff(given[np.argsort([float(v) for v in part.names])])  # type: ignore[arg-type]
+                if (step > 0).all() or (step < 0).all():
+                    return Best(selector, "largest" if step[0] > 0 else "smallest", part.node)
+        return Best(selector, rule, self.map(score, tuple(range(int(score.codes.max()) + 1))))
+
     def copy(self, s: Source, selector: Selector) -> Sequence:
+        """What is copied whole keeps its names; two classes are booleans, more are numbers."""
         assert s.value is not None
-        function, codes = s.value, s.value.codes
-        given = len(codes)
-        labels: list[Value]
-        whole = function.keys[0] if len(function.keys) == 1 else None
-        if isinstance(whole, Source):
-            part = self.reading(whole, function.maps[0])
-            first = {
-                int(function.table[c]): v for v, c in reversed(list(zip(part.names, part.classes.tolist())))
-            }
-            labels = [first[c] for c in range(given)]
-        else:
-            labels = list(range(given))
-        if given == 2 and not (isinstance(whole, Source) and len(part.names) == 2):
-            counts = [(function.table == c).sum() for c in range(2)]
-            rare = 0 if counts[0] < counts[1] else 1
-            labels = [c == rare for c in range(2)]
-        node = self.map(function, labels)
+        function = s.value
+        given = len([c for c in function.codes.tolist() if c < len(s.values)])
+        labels = self.named(function, given)
         default: Value = None
         if s.default is not None and s.default < given:
             default = labels[s.default]
         elif s.default is not None and None in labels:
             default = "none"
+        node = self.map(function, [*labels, *[labels[0]] * (len(s.values) + 1 - given)])
         if s.default is not None and s.default >= given:
             labels.append(default)
         self.labels[s] = tuple(labels)
         return Aggregate(selector, node, default)
 
-    def extreme(self, s: Source, selector: Selector) -> Sequence:
-        assert s.value is not None
-        ranks = int(s.value.codes.max()) + 1
-        labels: list[Value] = list(range(ranks))
-        reduce = "max"
-        whole = s.value.keys[0] if len(s.value.keys) == 1 else None
-        if isinstance(whole, Source) and ranks > 1:
-            part = self.reading(whole, s.value.maps[0])
-            given = s.value.table[part.classes]
-            if len(part.names) == ranks and all(is_number(v) for v in part.names):
-                ordered = np.argsort([float(v) for v in part.names])  # type: ignore[arg-type]
-                step = np.diff(given[ordered])
-                if (step > 0).all() or (step < 0).all():
-                    reduce = "max" if step[0] > 0 else "min"
-                    labels = [part.names[int(np.flatnonzero(given == r)[0])] for r in range(ranks)]
-        node = self.map(s.value, labels)
-        default: Value = None
-        if s.default is not None and s.default < ranks:
-            default = labels[s.default]
-        elif s.default is not None:
-            labels.append(None)
-        self.labels[s] = tuple(labels)
-        return Aggregate(selector, node, default, reduce)  # type: ignore[arg-type]
+    def named(self, function: Quotient, given: int) -> list[Value]:
+        """Names for what is copied."""
+        whole = function.keys[0] if len(function.keys) == 1 else None
+        if isinstance(whole, Source):
+            part = self.reading(whole, function.maps[0])
+            first: dict[int, Value] = {}
+            for v, c in zip(part.names, part.classes.tolist(), strict=True):
+                first.setdefault(int(function.table[c]), v)
+            if given != 2 or len(part.names) == 2:
+                return [first[c] for c in range(given)]
+        if given == 2:
+            counts = [int((function.table == c).sum()) for c in range(2)]
+            rare = 0 if counts[0] < counts[1] else 1
+            return [c == rare for c in range(2)]
+        return list(range(given))
 
     def average(self, s: Source, selector: Selector) -> Sequence:
         assert s.value is not None
@@ -217,7 +209,7 @@ class Writer:
         default = None if s.default is None else labels[s.default]
         if s.default is None and s.kind == "sum":
             default = 0
-        node = self.map(s.value, s.numbers)
+        node = self.map(s.value, [*s.numbers, s.numbers[0]])
         return Aggregate(selector, node, default, s.kind)  # type: ignore[arg-type]
 
 

@@ -204,7 +204,8 @@ def _build_lookup(f: Lookup) -> Run:
         if None in xs:
             return None
         for keys, v in f.rows if any(isinstance(x, float) for x in xs) else ():
-            if all(same(a, b) for a, b in zip(keys, xs, strict=True)):
+            pairs = zip(keys, xs, strict=True)
+            if all(same(a, b) and isinstance(a, bool) == isinstance(b, bool) for a, b in pairs):
                 return v
         if default is None:
             raise FunctionError(

@@ -1,8 +1,8 @@
 """What a program does, apart from how it is written: which positions look where, and position-wise functions as tables.
 
 A mechanism is a graph of *sources*. Two are given: the place of a position (the input's length and the index; in a causal
-program the index alone) and its token. Every other source is what attention brings: a count, a mean, a sum, a copy or an
-extreme, under a *selection*. Everything between is position-wise, and is one function of sources however many maps
+program the index alone) and its token. Every other source is what attention brings: a count, a mean, a sum or a copy,
+under a *selection*. Everything between is position-wise, and is one function of sources however many maps
 it was written as: a ``Quotient``. Selections are such functions too, of sources at the key and at the query and of the
 pair of places. So programs that differ in names, in dead code, in the order of operands, in where maps are split or in how a
 selector is put together have one mechanism.
@@ -20,7 +20,7 @@ import numpy as np
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient
 
-Kind = Literal["place", "tokens", "count", "mean", "sum", "copy", "extreme"]
+Kind = Literal["place", "tokens", "count", "mean", "sum", "copy"]
 Rule = Literal["leftmost", "rightmost", "closest", "largest"]
 Side = Literal["key", "query"]
 
@@ -30,8 +30,8 @@ class Source:
     """Something that a position holds, and that is no function of anything else it holds.
 
     Its codes are named by ``values``. ``value`` is the function of sources at the key that is brought over; its results
-    are codes for a copy, indices into ``numbers`` for a mean or sum (None is undefined), ranks for an extreme, of which
-    the highest is taken. ``default`` is the code where nothing is selected, None where that cannot be.
+    are codes for a copy, indices into ``numbers`` for a mean or sum (None is undefined), and one more than these for what
+    can never be selected. ``default`` is the code where nothing is selected, None where that cannot be.
     """
 
     kind: Kind
@@ -66,7 +66,7 @@ class Selection:
     """Which keys a query looks at: those in ``relation``, and of these the one that ``rule`` prefers.
 
     The relation is a function of ``PAIR`` and of (side, source), and its results are 0 and 1. ``score`` ranks keys
-    for the rule *largest*; ties go to the left.
+    for the rule *largest*; of keys of one rank the leftmost is taken. Extremes are selections of this kind too.
     """
 
     relation: Quotient

@@ -83,7 +83,7 @@ def _output(function: Quotient, values: tuple[Value, ...]) -> View:
 
 
 def coarsened(mechanism: Mechanism) -> Mechanism:
-    """Merge what no reader of a copy or of an extreme tells apart, from the outputs back, until nothing changes."""
+    """Merge what no reader of a copy tells apart, from the outputs back, until nothing changes."""
     while True:
         wanted: dict[Source, list[np.ndarray]] = {}
         merged: dict[Source, Source] = {}
@@ -101,11 +101,10 @@ def coarsened(mechanism: Mechanism) -> Mechanism:
                 continue
             live.append(s)
             made = s
-            if s.kind in ("copy", "extreme"):
+            if s.kind == "copy":
                 classes = _together(wanted[s])
-                coarse = _copy_of(s, classes) if s.kind == "copy" else _extreme_of(s, classes)
-                if len(coarse.values) < len(s.values):
-                    made = merged[s] = coarse
+                if int(classes.max()) + 1 < len(s.values):
+                    made = merged[s] = _copy_of(s, classes)
             demand(made.value)
             demand(made.selection.relation)  # type: ignore[union-attr]
             demand(made.selection.score)  # type: ignore[union-attr]
@@ -139,10 +138,10 @@ class _Replacing:
         selection = Selection(self.moved(chosen.relation), chosen.rule, score)
         value = None if made.value is None else self.moved(made.value)
         ranks = tuple(range(len(made.values)))
-        names = ranks if made.kind in ("copy", "extreme") else made.values
+        names = ranks if made.kind == "copy" else made.values
         given = made.numbers if made.kind in ("mean", "sum") else names
         default = None if made.default is None else names[made.default]
-        reduce = {"extreme": "max", "copy": "mean"}.get(made.kind, made.kind)
+        reduce = "mean" if made.kind == "copy" else made.kind
         g = self.mechanism.grid
         view = attend(selection, value, given, default, reduce, g, single=made.kind == "copy")
         codes = {identity(v): i for i, v in reversed(list(enumerate(names)))}
@@ -184,24 +183,8 @@ def _copy_of(s: Source, classes: np.ndarray) -> Source:
     assert s.value is not None
     default = None if s.default is None else int(classes[s.default])
     values = tuple(s.values[i] for i in first_seen(classes)[0].tolist())
-    return replace(s, values=values, value=s.value.then(classes), default=default)
-
-
-def _extreme_of(s: Source, classes: np.ndarray) -> Source:
-    """An extreme of ranks, where neighbors of one class are one rank; a default of its own stays last."""
-    assert s.value is not None
-    ranks = int(s.value.codes.max()) + 1
-    step = np.concatenate([[0], np.cumsum(classes[1:ranks] != classes[: ranks - 1])])
-    n, default = int(step[-1]) + 1, s.default
-    reps: list[int] = [int(np.flatnonzero(step == j)[0]) for j in range(n)]
-    if default is not None and default >= ranks:
-        same = [int(step[i]) for i in range(ranks) if classes[i] == classes[default]]
-        if not same:
-            reps.append(default)
-        default = same[0] if same else n
-    elif default is not None:
-        default = int(step[default])
-    return replace(s, values=tuple(s.values[i] for i in reps), value=s.value.then(step), default=default)
+    to = np.append(classes, len(values))
+    return replace(s, values=values, value=s.value.then(to), default=default)
 
 
 # --- forward --------------------------------------------------------------------------------------------------------
@@ -238,9 +221,7 @@ class _Builder:
             _add(h, selection.score)
             self.copies.setdefault(h.digest(), []).append((s, selection, value, s.default))
             return
-        made, old = (
-            _extreme(s, selection, value) if s.kind == "extreme" else self.average(s, selection, value)
-        )
+        made, old = self.average(s, selection, value)
         self.add(s, made, old)
 
     def settle(self) -> None:
@@ -258,20 +239,22 @@ class _Builder:
             aligned(values) if len(values) > 1 else (values[0].keys, values[0].maps, [values[0].table])
         )
         joint = np.zeros(columns[0].shape, np.int64)
+        never = np.zeros(columns[0].shape, bool)
         default = 0
         for c, d, n in zip(columns, defaults, sizes, strict=True):
-            joint = joint * n + c
+            joint = joint * n + np.minimum(c, n - 1)
+            never |= c == n
             default = default * n + (0 if d is None else d)
-        plain = reduced(keys, maps, joint)
-        plain = _sorted(plain)
-        at, codes = first_seen(plain.table.ravel())
-        value = Quotient(plain.keys, plain.maps, codes.reshape(plain.table.shape))
-        combos = plain.table.ravel()[at].tolist()
+        plain = _sorted(reduced(keys, maps, np.where(never, -1, joint)))
+        combos = [c for c in dict.fromkeys(plain.table.ravel().tolist()) if c >= 0]
         code = None
         if defaults[0] is not None:
             if default not in combos:
                 combos.append(default)
             code = combos.index(default)
+        place = {c: i for i, c in enumerate(combos)} | {-1: len(combos)}
+        codes = np.array([place[c] for c in plain.table.ravel().tolist()])
+        value = Quotient(plain.keys, plain.maps, codes.reshape(plain.table.shape))
         selection = group[0][1]
         made = Source("copy", tuple(range(len(combos))), selection, value, (), code)
         rest = np.array(combos)
@@ -323,8 +306,9 @@ class _Builder:
 
     def average(self, s: Source, selection: Selection, value: Quotient) -> tuple[Source, np.ndarray]:
         """A mean of whole numbers from 0 up, or a sum of whole numbers, that have no common factor."""
-        at, codes = first_seen(value.table.ravel())
-        kept = value.table.ravel()[at].tolist()
+        kept = [c for c in dict.fromkeys(value.table.ravel().tolist()) if c < len(s.numbers)]
+        place = {c: i for i, c in enumerate(kept)}
+        codes = np.array([place.get(c, len(kept)) for c in value.table.ravel().tolist()])
         value = Quotient(value.keys, value.maps, codes.reshape(value.table.shape))
         given = [s.numbers[c] for c in kept]
         exact = {x: Fraction(float(x)).limit_denominator(1_000_000) for x in given if x is not None}  # type: ignore[arg-type]
@@ -335,7 +319,7 @@ class _Builder:
             moved = [None if x is None else sign * (exact[x] - shift) / step for x in given]
             low = min(x for x in moved if x is not None) if s.kind == "mean" else Fraction(0)
             options.append([None if x is None else int(x - low) for x in moved])
-        laid = [[o[c] for c in codes.tolist()] for o in options]
+        laid = [[o[c] for c in codes.tolist() if c < len(kept)] for o in options]
         rank = [
             (
                 sum(x or 0 for x in row) * (1 if s.kind == "mean" else -1),
@@ -389,11 +373,6 @@ def _step(numbers: list[Fraction]) -> Fraction:
 
     bottom = lcm(*(x.denominator for x in numbers))
     return Fraction(gcd(*(int(x * bottom) for x in numbers)) or bottom, bottom)
-
-
-def _extreme(s: Source, selection: Selection, value: Quotient) -> tuple[Source, np.ndarray]:
-    n = len(s.values)
-    return Source("extreme", tuple(range(n)), selection, value, (), s.default), np.arange(n)
 
 
 def _ranked(score: Quotient) -> Quotient:
