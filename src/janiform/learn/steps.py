@@ -73,7 +73,7 @@ class Sum:
         if less is None:
             return Apply(op, (more or Lit(0), Lit(plain(number))))
         if more is None:
-            return Apply({">=": "<="}.get(op, op), (less, Lit(plain(-number))))
+            return Apply({">=": "<=", "<": ">"}.get(op, op), (less, Lit(plain(-number))))
         return Apply(op, (more, plus(less, number)))
 
     def total(self) -> Fn:
@@ -88,6 +88,9 @@ def _written(x: Sum, starts: list[float], codes: list[int], low: float, high: fl
     """Categories that begin at numbers, the shortest way."""
     if len(codes) == 3 and codes[0] == codes[2] and whole and starts[2] == starts[1] + 1:
         return Apply("if", (x.compared("==", starts[1]), Lit(codes[1]), Lit(codes[0])))
+    if len(codes) == 3 and codes[0] == codes[2]:
+        between = Apply("and", (x.compared(">=", starts[1]), x.compared("<", starts[2])))
+        return Apply("if", (between, Lit(codes[1]), Lit(codes[0])))
     rising = all(a + 1 == b for values in (starts[1:], codes) for a, b in zip(values, values[1:]))
     if len(codes) > 2 and whole and rising:
         f = plus(x.total(), codes[1] - starts[1])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Sequence
 
 from janiform.errors import CompileError
@@ -21,11 +20,12 @@ from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.ir.values import MAX_CELLS
 from janiform.text import idioms
+from janiform.text.binding import ATOM, NOT, OR, SUM, infix, within
 from janiform.text.choices import LONGEST, Choices, Place, conjunction, conjuncts
+from janiform.text.lines import wrapped
 from janiform.text.names import Names
 from janiform.text.tables import Domain, Read, among, looked_up
 
-WIDTH = 100
 INFIX = {"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "//", "%"}
 BOOLEAN = {"==", "!=", "<", "<=", ">", ">=", "in", "and", "or", "not"}
 CALLED = {"min", "max", "abs", "int", "str"}
@@ -33,13 +33,6 @@ LARGEST = 2**53
 BRIEF = 40
 """A condition of no more letters is written again where it is used again."""
 
-QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-STRING = re.compile(QUOTED)
-BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
-JOINED = re.compile(r" (and|or|if) ")
-PIECES = re.compile(
-    rf"""(?:{QUOTED}|[^'", ]| (?!(?:for|if|else|and|or) ))+(?:,\s*| (?=(?:for|if|else|and|or) ))?|[, ]+"""
-)
 WINNER = '''
 def winner(labels, *scores):
     """Return the label of the highest sum of scores, the first of several."""
@@ -119,9 +112,9 @@ class _Writer:
             order = "span[i::-1]" if self.causal else "sorted(span, key=lambda j: abs(j - i))"
             body.insert(0, f"near = {_loop(order)}")
         body.insert(0, "span = range(len(tokens))")
-        tables = "\n".join(_wrapped(f"{name} = {table}", 0) for table, name in self.tables.items())
+        tables = "\n".join(wrapped(f"{name} = {table}", 0) for table, name in self.tables.items())
         head = WINNER.strip() * any("winner(" in line for line in body)
-        main = f"def {function}(tokens):\n    " + "\n    ".join(_wrapped(line, 4) for line in body) + "\n"
+        main = f"def {function}(tokens):\n    " + "\n    ".join(wrapped(line, 4) for line in body) + "\n"
         return "\n\n\n".join(part for part in (tables, head, main) if part)
 
     def state(self, n: Node, wanted: str, value: str) -> None:
@@ -294,11 +287,11 @@ class _Writer:
                 read = [(self.at(k, "j"), self.domain(k)), (self.at(q, "i"), self.domain(q))]
                 return self.function(pred, read)
             case nodes.And(left=a, right=b):
-                return f"{_term(self.condition(a))} and {_term(self.condition(b))}"
+                return f"{within(self.condition(a), NOT)} and {within(self.condition(b), NOT)}"
             case nodes.Or(left=a, right=b):
-                return f"{_term(self.condition(a))} or {_term(self.condition(b))}"
+                return f"{within(self.condition(a), NOT)} or {within(self.condition(b), NOT)}"
             case nodes.Not(selector=a):
-                return f"not {_joined(self.condition(a))}"
+                return f"not {within(self.condition(a), ATOM)}"
         raise Beyond
 
     # --- functions --------------------------------------------------------------------------------------------------------
@@ -317,27 +310,27 @@ class _Writer:
                     raise Beyond
                 return self.looked_up(read, rows, repr(v))
             case Lookup(args=(Apply() as key,), rows=rows, default=Lit() as default):
-                found = [(_joined(self.function(key, args)), self.reached(key, args))]
+                found = [(within(self.function(key, args), SUM), self.reached(key, args))]
                 return self.function(Lookup((Arg(0),), rows, default), found)
             case Lookup(args=(Arg(index=i),), default=Fn() as default):
                 return self.excepted(args[i], f, self.function(default, args))
             case Apply(op="if", args=(test, yes, no)):
-                branches = [_joined(self.function(p, args)) for p in (yes, test, no)]
-                return "{} if {} else {}".format(*branches)
+                chosen, tested = (within(self.function(p, args), OR) for p in (yes, test))
+                return f"{chosen} if {tested} else {self.function(no, args)}"
             case Apply(op="and" | "or" as op, args=parts) if all(_is_boolean(p, args) for p in parts):
-                return f" {op} ".join(_term(self.function(p, args)) for p in parts)
+                return f" {op} ".join(within(self.function(p, args), NOT) for p in parts)
             case Apply(op="not", args=(Apply(op="in", args=(part, *others)),)):
-                return f"{_joined(self.function(part, args))} not in {self.several(others, args)}"
+                return f"{within(self.function(part, args), SUM)} not in {self.several(others, args)}"
             case Apply(op="not", args=(part,)):
-                return f"not {_joined(self.function(part, args))}"
+                return f"not {within(self.function(part, args), ATOM)}"
             case Apply(op="neg", args=(part,)):
-                return f"-{_joined(self.function(part, args))}"
+                return f"-{within(self.function(part, args), ATOM)}"
             case Apply(op="in", args=(part, *others)):
-                return f"{_joined(self.function(part, args))} in {self.several(others, args)}"
+                return f"{within(self.function(part, args), SUM)} in {self.several(others, args)}"
             case Apply(op="==", args=(part, Lit(value=True))) if _is_boolean(part, args):
                 return self.function(part, args)
             case Apply(op=op, args=(a, b)) if op in INFIX:
-                return f"{_joined(self.function(a, args))} {op} {_joined(self.function(b, args))}"
+                return infix(op, self.function(a, args), self.function(b, args))
             case Apply(op=op, args=parts) if op in CALLED and len(parts) > (op in ("min", "max")):
                 return f"{op}({', '.join(self.function(p, args) for p in parts)})"
         raise Beyond
@@ -363,7 +356,7 @@ class _Writer:
         found = {rows[v] for v in chosen}
         if not all(map(is_plain, [*domain, *found])) or len(found) != 1 or len(chosen) == len(domain):
             raise Beyond
-        return f"{found.pop()!r} if {among(read, chosen)} else {_joined(default)}"
+        return f"{found.pop()!r} if {among(read, chosen)} else {default}"
 
     def looked_up(self, read: Sequence[Read], rows: Rows, default: str) -> str:
         """A table that is written for the values that can occur alone."""
@@ -390,25 +383,5 @@ def _is_boolean(f: Fn, args: Sequence[Read]) -> bool:
     return isinstance(f, Apply) and f.op in BOOLEAN
 
 
-def _joined(part: str) -> str:
-    """A part of an expression, in parentheses where it has operators of its own."""
-    return f"({part})" if " " in BRACKETS.sub("", STRING.sub("", part)) else part
-
-
-def _term(part: str) -> str:
-    """A part of a condition, in parentheses where it has parts of its own."""
-    return f"({part})" if JOINED.search(STRING.sub("", part)) else part
-
-
 def _loop(value: str) -> str:
     return f"[{value} for i in span]"
-
-
-def _wrapped(line: str, indent: int) -> str:
-    """Break a long line after commas and before words; the first of them is in brackets."""
-    lines, start = [""], " " * indent
-    for piece in PIECES.findall(line):
-        if len(start) + len(lines[-1]) + len(piece.rstrip()) > WIDTH and lines[-1].strip():
-            lines.append("    ")
-        lines[-1] += piece if lines[-1].strip() else piece.lstrip()
-    return f"\n{start}".join(line.rstrip() for line in lines)
