@@ -17,7 +17,11 @@ from typing import Annotated, Any
 import tyro
 
 PAGES = Path(__file__).parents[2] / "docs" / "results"
-TITLES = {"compile": "Compiler and interpreter: results", "procedural": "Procedural pretraining: results"}
+TITLES = {
+    "compile": "Compiler and interpreter: results",
+    "procedural": "Procedural pretraining: results",
+    "realistic": "Models that look trained: results",
+}
 HOME = "out/tracr/bin/python"
 
 

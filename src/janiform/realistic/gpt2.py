@@ -16,6 +16,7 @@ import numpy as np
 from janiform.compile import compile_program
 from janiform.compile.precision import Arithmetic
 from janiform.errors import CompileError
+from janiform.ir.nodes import Selector
 from janiform.ir.semantics import Signature
 from janiform.pair.basis import Origin
 from janiform.realistic.answers import Answers
@@ -66,8 +67,12 @@ def _causal(pair: Pair) -> Signature:
     s = pair.signature
     ahead = first_look_ahead(pair.program, s)
     if ahead is not None:
+        nodes = pair.program.nodes()
+        reader = (
+            next((n for n in nodes if ahead in n.inputs), ahead) if isinstance(ahead, Selector) else ahead
+        )
         raise CompileError(
-            f"{pair.program.where(ahead)} may look at later positions, and a GPT-2 sees none: its attention is causal. "
+            f"{pair.program.where(reader)} may look at later positions, and a GPT-2 sees none: its attention is causal. "
             "Give causal=False for a model of the same shape with attention both ways, which Transformer runs; or compile "
             "the program with causal=True, where it then means something else"
         )
