@@ -58,6 +58,29 @@ class Config:
             raise InputError(f"{self.n_heads} heads need d_head of at least 1")
 
     @classmethod
+    def gpt2(cls, layers: int, heads: int, width: int, *, vocab: int, positions: int) -> Config:
+        """Return the shape of a GPT-2 of that size.
+
+        >>> Config.gpt2(12, 12, 768, vocab=50257, positions=1024).d_head
+        64
+        """
+        if heads < 1 or width % heads:
+            raise InputError(f"a width of {width} cannot be divided among {heads} heads")
+        return cls(
+            n_layers=layers,
+            n_heads=heads,
+            d_model=width,
+            d_head=width // heads,
+            d_mlp=4 * width,
+            d_vocab=vocab,
+            d_vocab_out=vocab,
+            n_ctx=positions,
+            act_fn="gelu_new",
+            attention_dir="causal",
+            normalization_type="LN",
+        )
+
+    @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Config:
         """Make a config of plain data; ``InputError`` names what is unknown or missing."""
         known = {f.name for f in fields(cls)}

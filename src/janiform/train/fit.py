@@ -73,7 +73,7 @@ def resume(out: str | Path, *, tell: Tell | None = None) -> Trained:
 
 
 def _run(recipe: Recipe, folder: Path | None, tell: Tell | None) -> Trained:
-    with _one_thread():
+    with one_thread():
         descent, spent = Descent(recipe), 0.0
         if folder is not None and (kept := load_state(folder)) is not None:
             descent.restore(*kept)
@@ -106,7 +106,7 @@ def _run(recipe: Recipe, folder: Path | None, tell: Tell | None) -> Trained:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Compute on one thread: faster at these sizes, and the same seed gives the same weights."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

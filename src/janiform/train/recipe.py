@@ -54,18 +54,8 @@ class Recipe:
 
     def config(self, task: Sampler) -> Config:
         """Return the shape of the model: GPT-2's, with a position for every token of the longest input."""
-        return Config(
-            n_layers=self.layers,
-            n_heads=self.heads,
-            d_model=self.width,
-            d_head=self.width // self.heads,
-            d_mlp=4 * self.width,
-            d_vocab=len(task.vocab),
-            d_vocab_out=len(task.vocab),
-            n_ctx=task.positions,
-            act_fn="gelu_new",
-            attention_dir="causal",
-            normalization_type="LN",
+        return Config.gpt2(
+            self.layers, self.heads, self.width, vocab=len(task.vocab), positions=task.positions
         )
 
     def write(self) -> str:
