@@ -183,17 +183,16 @@ def test_the_same_seed_gives_the_same_weights():
     assert not np.array_equal(one["embed.W_E"], other["embed.W_E"])
 
 
-def test_a_model_with_normalization_keeps_its_axes():
+def test_a_model_with_normalization_turns_as_far_as_that_passes_it_on():
     plain = small("hist")
     config = replace(plain.model.config, normalization_type="LN", act_fn="gelu")
     normed = replace(plain, model=Transformer(config, seed=0))
-    with pytest.raises(InputError, match="LN normalization depends on the axes"):
-        normed.disguise(0)
-    before, after = (
-        normed.model(plain.encode(*words(plain))),
-        normed.disguise(0, residual=None, dtype="float32").model(plain.encode(*words(plain))),
-    )
-    assert torch.allclose(before, after, atol=1e-5)
+    with pytest.raises(InputError, match="LN normalization depends on the norm"):
+        normed.disguise(0, residual="invertible")
+    before = normed.model(plain.encode(*words(plain)))
+    for residual in ("orthogonal", None):
+        hidden = normed.disguise(0, residual=residual, dtype="float32").model
+        assert torch.allclose(before, hidden(plain.encode(*words(plain))), atol=1e-5)
 
 
 @pytest.mark.parametrize(

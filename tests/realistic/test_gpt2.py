@@ -1,6 +1,7 @@
 """Law: ``pair.to_gpt2()`` computes what the program means, and its bound proves it; what cannot says why."""
 
 import dataclasses
+import json
 import zlib
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from janiform import CompileError, InputError, Pair, Program, Signature, programs
+from janiform import CompileError, Config, InputError, Pair, Program, Signature, Transformer, programs
+from janiform.interop.huggingface import save_gpt2
 from janiform.ir.functions import Apply, Arg
 from janiform.ir.nodes import (
     Aggregate,
@@ -27,6 +29,7 @@ from janiform.ir.nodes import (
 )
 from janiform.ir.program import program
 from janiform.realistic.lookahead import first_look_ahead
+from janiform.realistic.turnable import passing_rotation
 from strategies import cases
 
 ONE_EACH = sorted({e.file: e.name for e in programs.entries()}.values())
@@ -137,6 +140,64 @@ def test_its_circuit_is_that_of_what_it_was_made_from():
 
 
 @pytest.mark.parametrize("tied", [False, True])
+def test_in_disguise_it_is_dense_and_still_a_stock_gpt2(tied, tmp_path):
+    gpt2 = compiled("previous_token").to_gpt2(tied=tied)
+    hidden = gpt2.disguise(seed=1)
+    assert hidden.check().good and hidden.model.config == gpt2.model.config
+    turned = hidden.model.weights()
+    assert (turned["pos_embed.W_pos"][:, 2:] != 0).mean() > 0.8
+    assert np.array_equal(turned["unembed.W_U"], turned["embed.W_E"].T) == tied
+    assert {str(e) for e in hidden.circuit().edges} == {str(e) for e in gpt2.circuit().edges}
+    save_gpt2(hidden, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["tie_word_embeddings"] == tied
+
+
+@pytest.mark.parametrize(
+    "name", ["majority", "has_seen", "induction", "increment", "factorial", "prefix_length"]
+)
+def test_a_disguised_gpt2_computes_the_program(name):
+    hidden = compiled(name).to_gpt2().disguise(seed=2)
+    report = hidden.check(limit=300, draws=60)
+    assert report.good, report
+
+
+@pytest.mark.parametrize("norm", ["LN", "RMS"])
+def test_a_rotation_that_norms_pass_on_changes_no_logit(norm):
+    config = Config(
+        n_layers=2,
+        d_model=8,
+        n_heads=2,
+        d_head=4,
+        d_mlp=6,
+        d_vocab=5,
+        d_vocab_out=5,
+        n_ctx=6,
+        act_fn="gelu_new",
+        normalization_type=norm,
+        dtype="float64",
+    )
+    w = Transformer(config, seed=3).weights()
+    for name in w:
+        if name.endswith(".w"):
+            w[name][6:] = (0.5, 3.0)
+        if name.rpartition(".")[0].endswith(("ln1", "ln2", "ln_final")) and name.endswith(".b"):
+            w[name][:6], w[name][6:] = 0.25, (1.0, -1.0)
+    turn = passing_rotation(config, w, np.random.default_rng(0))
+    assert np.allclose(turn @ turn.T, np.eye(8)) and (turn[:6, :6] != 0).all() and not turn[:6, 6:].any()
+    turned = {
+        n: x @ turn
+        if n.endswith(("W_E", "W_pos", "W_O", "b_O", "W_out", "b_out"))
+        else turn.T @ x
+        if n.endswith(("W_Q", "W_K", "W_V", "W_in", "W_U"))
+        else x
+        for n, x in w.items()
+    }
+    ids = torch.tensor([[0, 1, 2, 3, 4, 1]])
+    one, other = (Transformer.from_weights(config, x)(ids) for x in (w, turned))
+    torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("tied", [False, True])
 def test_it_is_saved_and_loaded(tied, tmp_path):
     gpt2 = compiled("has_seen").to_gpt2(tied=tied)
     gpt2.save(tmp_path / "gpt2.safetensors")
@@ -177,8 +238,6 @@ def test_a_normal_model_without_origin_has_no_circuit():
 
 def _bent(model):
     """The model with one weight changed."""
-    from janiform import Transformer
-
     w = model.weights()
     w["unembed.W_U"] = w["unembed.W_U"] * 1.5
     return Transformer.from_weights(model.config, w)

@@ -22,6 +22,7 @@ from janiform.pair.basis import Basis, Origin
 from janiform.realistic.distractors import add_distractors
 from janiform.realistic.extents import extents
 from janiform.realistic.rebuild import rebuilt
+from janiform.realistic.turnable import passing_rotation
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
@@ -98,7 +99,9 @@ def disguise(
         gauge_heads(state, rng)
     if units:
         shuffle_units(state, rng)
-    if residual is not None:
+    if residual is not None and config.normalization_type is not None:
+        turn_between_norms(state, rng)
+    elif residual is not None:
         if even:
             even_stream(state)
         turn_stream(state, rng, residual)
@@ -137,6 +140,15 @@ def turn_stream(state: Weights, rng: np.random.Generator, kind: Residual) -> Non
     d = state.config.d_model
     turn = rotation(rng, d) if kind == "orthogonal" else invertible(rng, d)
     _change_basis(state, turn, turn.T if kind == "orthogonal" else np.linalg.inv(turn))
+
+
+def turn_between_norms(state: Weights, rng: np.random.Generator) -> None:
+    """Turn the stream as far as every normalization passes it on; an unembedding that is tied stays so."""
+    tied = np.array_equal(state.w["unembed.W_U"], state.w["embed.W_E"].T)
+    turn = passing_rotation(state.config, state.w, rng)
+    _change_basis(state, turn, turn.T)
+    if tied:
+        state.w["unembed.W_U"] = state.w["embed.W_E"].T.copy()
 
 
 def _change_basis(state: Weights, turn: np.ndarray, back: np.ndarray) -> None:
@@ -215,10 +227,10 @@ def _refuse(
         raise InputError(f"noise is a share of each weight, from 0 to below 1; got {noise}")
     if len(distractors) != 2 or min(distractors) < 0:
         raise InputError(f"distractors are two numbers, of heads and of units a layer; got {distractors}")
-    if config.normalization_type is not None and (residual is not None or any(distractors)):
+    if config.normalization_type is not None and (residual == "invertible" or any(distractors)):
         raise InputError(
-            f"a model with {config.normalization_type} normalization depends on the axes and the width of its stream; "
-            "disguise it with residual=None and no distractors, or before it is given that shape"
+            f"a model with {config.normalization_type} normalization depends on the norm and the width of its stream; "
+            "disguise it with residual='orthogonal' or None, and without distractors"
         )
 
 
