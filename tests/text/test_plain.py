@@ -75,6 +75,11 @@ def test_the_library_is_the_same_in_plain_python():
         'out = aggregate(best(select(tokens, tokens, not (key in ["a"])), "largest", 2 * indices), tokens, "-");',
         'x = map({"a": -1, "b": -1}[tokens else 7]); out = aggregate(best(select(x, x, >=), "smallest", x), tokens, "-");',
         'out = map({"a": 9}[tokens else 1 if tokens == "b" else 2]);',
+        "out = selector_width(select(tokens, tokens, key == key));",
+        'out = aggregate(select(indices, tokens, key == (1 if query == "a" else 0 - 1)), tokens, "-");',
+        "out = aggregate(select(indices, indices, key == 4 - query), indices, 9);",
+        'out = aggregate(select(indices, tokens, ==), tokens, "-");',
+        "x = selector_width(select(tokens, tokens, ==)); out = map({-1: 5, 0: 2, 3: 1}[2 * x - indices else 4]);",
     ],
 )
 def test_forms_are_the_same_in_plain_python(text):
@@ -117,6 +122,10 @@ def test_an_output_that_another_reads_is_written_once():
         (
             'select(indices, selector_width(select(tokens, tokens, ==)), ==), tokens, "-"',
             "tokens[x[i]] if x[i] < len(tokens) else '-'",
+        ),
+        (
+            'select(indices, selector_width(select(tokens, "a", ==)), key == query - 1), tokens, "-"',
+            "tokens[x[i] - 1] if 0 <= x[i] - 1 < len(tokens) else '-'",
         ),
         (
             'select(indices, selector_width(select(tokens, "a", ==)) - 1, ==), tokens, "-"',

@@ -40,8 +40,6 @@ def winner(labels, *scores):
     return labels[totals.index(max(totals))]
 '''
 
-EQUAL = Apply("==", (Arg(0), Arg(1)))
-
 Rows = dict[tuple[Value, ...], str]
 
 
@@ -208,7 +206,7 @@ class _Writer:
                 others = place.name == "elsewhere" and k is q and not self.causal
                 keys = "" if others else idioms.part(place, self.causal)
                 listed = not isinstance(k, nodes.Indices | nodes.Const)
-                if keys is not None and listed and isinstance(other, Arg | Lit):
+                if keys is not None and listed and (other is Arg(1) or isinstance(other, Lit)):
                     sought = repr(other.value) if isinstance(other, Lit) else self.at(q, "i")
                     every = self.at(k, "i").removesuffix("[i]")
                     return f"{every}{keys}.count({sought}){' - 1' * others}"
@@ -223,14 +221,16 @@ class _Writer:
             if (reached := idioms.index(place, self.causal)) is None:
                 return None
             position, exists = reached
-        elif isinstance(s, nodes.Select) and s.keys is nodes.Indices() and s.pred is EQUAL:
-            position, numbers = self.at(s.queries, "i"), self.domain(s.queries)
-            low = "" if all(isinstance(v, int) and v >= 0 for v in numbers) else "0 <= "
-            exists = f"{low}{position} {'<= i' if self.causal else '< len(tokens)'}"
+            if n.values is nodes.Indices():
+                position = position.replace("-1", "len(tokens) - 1")
+        elif isinstance(s, nodes.Select) and s.keys is nodes.Indices() and (f := _equal_to(s.pred)):
+            read = (self.at(s.queries, "i"), self.domain(s.queries))
+            if not (numbers := self.reached(f, [("", (0,)), read])):
+                return None
+            position, low = self.function(f, [read, read]), "0 <= " * (numbers[0] < 0)
+            exists = f"{low}{within(position, SUM)} {'<= i' if self.causal else '< len(tokens)'}"
         else:
             return None
-        if n.values is nodes.Indices():
-            position = position.replace("-1", "len(tokens) - 1")
         found = self.at(n.values, position)
         return found if self.facts.nonempty[best] else f"{found} if {exists} else {n.default!r}"
 
@@ -310,7 +310,9 @@ class _Writer:
                     raise Beyond
                 return self.looked_up(read, rows, repr(v))
             case Lookup(args=(Apply() as key,), rows=rows, default=Lit() as default):
-                found = [(within(self.function(key, args), SUM), self.reached(key, args))]
+                if not (numbers := self.reached(key, args)):
+                    raise Beyond
+                found = [(within(self.function(key, args), SUM), numbers)]
                 return self.function(Lookup((Arg(0),), rows, default), found)
             case Lookup(args=(Arg(index=i),), default=Fn() as default):
                 return self.excepted(args[i], f, self.function(default, args))
@@ -339,14 +341,12 @@ class _Writer:
         """Some functions of arguments as a tuple."""
         return f"({', '.join(self.function(p, args) for p in parts)}{',' * (len(parts) == 1)})"
 
-    def reached(self, f: Fn, args: Sequence[Read]) -> Domain:
-        """What a function of arguments can be."""
+    def reached(self, f: Fn, args: Sequence[Read]) -> list[int]:
+        """The whole numbers that a function of arguments can be; none where it can be something else."""
         if math.prod(len(domain) for _, domain in args) > MAX_CELLS:
-            raise Beyond
+            return []
         found = {f(*values) for values in itertools.product(*(domain for _, domain in args))}
-        if not all(map(is_whole, found)):
-            raise Beyond
-        return sorted(v for v in found if isinstance(v, int))
+        return sorted(v for v in found if isinstance(v, int)) if all(map(is_whole, found)) else []
 
     def excepted(self, read: Read, f: Lookup, default: str) -> str:
         """A table of one value for some words or numbers, and what a function gives for the others."""
@@ -374,6 +374,18 @@ class _Writer:
         if written not in self.tables:
             self.tables[written] = self.fresh(stem)
         return self.tables[written]
+
+
+def _equal_to(pred: Fn) -> Fn | None:
+    """What a predicate says that the key equals, where that is a function of the query alone."""
+    match pred:
+        case Apply(op="==", args=(Arg(index=0), f)) if not _reads_key(f):
+            return f
+    return None
+
+
+def _reads_key(f: Fn) -> bool:
+    return f is Arg(0) or any(map(_reads_key, f.parts))
 
 
 def _is_boolean(f: Fn, args: Sequence[Read]) -> bool:
