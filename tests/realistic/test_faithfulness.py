@@ -13,7 +13,7 @@ from janiform.model import Transformer
 from janiform.pair import Origin, Pair
 from janiform.realistic.exact import compress_exactly
 from janiform.realistic.faithfulness import agrees, faithfulness
-from janiform.realistic.interchange import lowered, sites, swap
+from janiform.realistic.interchange import Meaning, sites, swap
 from janiform.realistic.probe import probe
 
 torch.set_num_threads(1)
@@ -64,19 +64,19 @@ def test_a_variable_that_nobody_reads_right_is_named():
 @pytest.mark.parametrize("name", NAMES)
 def test_an_intervention_on_a_compiled_pair_does_what_it_does_in_the_program(name):
     pair, rng = small(name), np.random.default_rng(0)
-    program = lowered(pair)
+    meaning = Meaning.of(pair)
     codes = rng.integers(len(pair.signature.vocab), size=(60, 5))
     other = rng.integers(len(pair.signature.vocab), size=(60, 3))
     for site in sites(pair):
         for source, scattered in ((codes[::-1], False), (other, True)):
-            drawn = swap(pair, program, site.nodes, codes, source, rng, scattered=scattered)
+            drawn = swap(pair, meaning, site.nodes, codes, source, rng, scattered=scattered)
             assert agrees(pair, site, drawn).mean() > 0.95
 
 
 def test_nothing_put_in_changes_nothing():
     pair, rng = small("hist"), np.random.default_rng(0)
     codes = rng.integers(4, size=(20, 5))
-    same = swap(pair, lowered(pair), sites(pair)[1].nodes, codes, codes, rng)
+    same = swap(pair, Meaning.of(pair), sites(pair)[1].nodes, codes, codes, rng)
     assert not same.changed.any() and agrees(pair, sites(pair)[1], same).all()
 
 

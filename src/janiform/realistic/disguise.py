@@ -20,7 +20,7 @@ from janiform.errors import InputError
 from janiform.model import Config
 from janiform.pair.basis import Basis, Origin
 from janiform.realistic.distractors import add_distractors
-from janiform.realistic.extents import extents
+from janiform.realistic.extents import READING, WRITING, evening, extents
 from janiform.realistic.rebuild import rebuilt
 from janiform.realistic.turnable import passing_rotation
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
 Residual = Literal["orthogonal", "invertible"]
-WRITING = ("W_E", "W_pos", "W_O", "b_O", "W_out", "b_out")
-READING = ("W_Q", "W_K", "W_V", "W_in", "W_U")
 CONDITION = 4.0
 """The ratio of the largest to the smallest stretch of a random invertible matrix."""
 
@@ -119,19 +117,8 @@ def disguise(
 
 
 def even_stream(state: Weights) -> None:
-    """Scale the axes of the stream by powers of two so that, squared and summed, what is read times what stands there is least.
-
-    Compiled weights that read BOS and PAD are large; scaled, they do not drown the others in rounding once axes are mixed.
-    """
-    read = np.zeros(state.config.d_model)
-    for name, w in state.w.items():
-        if name.rsplit(".", 1)[-1] in READING:
-            read += np.square(w).sum(-1).reshape(-1, len(read)).sum(0)
-    if not read.any() or not state.extents.any():
-        return
-    read, stands = np.maximum(read, 1e-9 * read.max()), np.maximum(state.extents, 1e-2 * state.extents.max())
-    scale = (read / stands**2) ** 0.25
-    scale = 2.0 ** np.round(np.log2(scale / np.exp(np.log(scale).mean())))
+    """Scale the axes of the stream by powers of two, so that large reading weights do not drown others in rounding once mixed."""
+    scale = 2.0 ** np.round(np.log2(evening(state.w, state.extents)))
     _change_basis(state, np.diag(scale), np.diag(1 / scale))
 
 

@@ -1,7 +1,8 @@
-"""How large the coordinates of a pair's residual stream get where tokens stand."""
+"""How large the axes of a pair's residual stream get where tokens stand, and how they are scaled to be evened out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,10 @@ from janiform.pair.inputs import drawn
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
+WRITING = ("W_E", "W_pos", "W_O", "b_O", "W_out", "b_out")
+"""The weights whose last axis is the stream."""
+READING = ("W_Q", "W_K", "W_V", "W_in", "W_U")
+"""The weights whose last axis but one is the stream."""
 DRAWS = 200
 """On so many inputs it is looked."""
 
@@ -32,3 +37,21 @@ def extents(pair: Pair) -> Float[np.ndarray, " d_model"]:
         for x in cache.values():
             np.maximum(largest, x[:, 1:].abs().amax((0, 1)).cpu().numpy(), out=largest)
     return largest
+
+
+def evening(
+    weights: Mapping[str, np.ndarray], stands: Float[np.ndarray, " d_model"]
+) -> Float[np.ndarray, " d_model"]:
+    """Return factors for the axes under which, squared and summed, what reads them times what stands there is least.
+
+    Weights that read BOS and PAD are large, and nothing stands there where tokens do: their axes get a large factor.
+    """
+    read = np.zeros(len(stands))
+    for name, w in weights.items():
+        if name.rsplit(".", 1)[-1] in READING:
+            read += np.square(w).sum(-1).reshape(-1, len(read)).sum(0)
+    if not read.any() or not stands.any():
+        return np.ones(len(stands))
+    read, stands = np.maximum(read, 1e-9 * read.max()), np.maximum(stands, 1e-2 * stands.max())
+    scale = (read / stands**2) ** 0.25
+    return np.asarray(scale / np.exp(np.log(scale).mean()))

@@ -19,13 +19,11 @@ from torch import Tensor
 
 from janiform.compile.result import Place
 from janiform.errors import InputError, MeaningError
-from janiform.ir.evaluate import Run
 from janiform.ir.functions import identity
 from janiform.ir.nodes import Sequence
-from janiform.ir.program import Program
 from janiform.pair.codec import classes
 from janiform.pair.inputs import drawn
-from janiform.realistic.interchange import Site, Swap, lowered, sites, swap
+from janiform.realistic.interchange import Meaning, Site, Swap, sites, swap
 from janiform.realistic.probe import probe
 
 if TYPE_CHECKING:
@@ -131,29 +129,29 @@ def faithfulness(pair: Pair, *, inputs: int = 1_000, seed: int = 0) -> Faithfuln
     """
     if inputs < 10:
         raise InputError(f"faithfulness is judged on 10 inputs or more, got {inputs}")
-    root, program = compiled(pair), lowered(pair)
-    batches = [_meant(pair, program, codes) for codes in drawn(pair.signature, inputs, 2**12, seed=seed)]
+    root, meaning = compiled(pair), Meaning.of(pair)
+    batches = [_meant(pair, meaning, codes) for codes in drawn(pair.signature, inputs, 2**12, seed=seed)]
     batches = [codes for codes in batches if len(codes)]
     rng = np.random.default_rng([seed, 11])
     found = []
     for site, theirs in zip(sites(pair), sites(root), strict=True):
-        swaps = [s for s in _swaps(pair, program, site, batches, rng) if len(s.base)]
+        swaps = [s for s in _swaps(pair, meaning, site, batches, rng) if len(s.base)]
         share, changing, apart = _interchanged(pair, site, root, theirs, swaps)
-        told = [_probed(pair, root, program, p, batches, seed) for p in _places(pair, site)]
+        told = [_probed(pair, root, meaning, p, batches, seed) for p in _places(pair, site)]
         found.append(Variable(site.name, min(told, default=1.0), share, changing, apart))
-    right = np.concatenate([answered(pair, program, codes) for codes in batches])
+    right = np.concatenate([answered(pair, meaning, codes) for codes in batches])
     return Faithfulness(float(right.mean()), tuple(found), len(right))
 
 
 def _swaps(
-    pair: Pair, program: Program, site: Site, batches: list[np.ndarray], rng: np.random.Generator
+    pair: Pair, meaning: Meaning, site: Site, batches: list[np.ndarray], rng: np.random.Generator
 ) -> Iterator[Swap]:
     """Yield interventions with inputs of one length, position by position, and with inputs of any length, scattered."""
     for codes in batches:
-        yield swap(pair, program, site.nodes, codes, codes[rng.permutation(len(codes))], rng)
+        yield swap(pair, meaning, site.nodes, codes, codes[rng.permutation(len(codes))], rng)
         other = batches[rng.integers(len(batches))]
         source = other[rng.integers(len(other), size=len(codes))]
-        yield swap(pair, program, site.nodes, codes, source, rng, scattered=True)
+        yield swap(pair, meaning, site.nodes, codes, source, rng, scattered=True)
 
 
 def _interchanged(
@@ -175,10 +173,10 @@ def _interchanged(
 
 
 def answered(
-    pair: Pair, program: Program, codes: Int[np.ndarray, "batch length"]
+    pair: Pair, meaning: Meaning, codes: Int[np.ndarray, "batch length"]
 ) -> Bool[np.ndarray, " batch"]:
     """Return which inputs the weights answer as the program does, at every position and in every output."""
-    plain = swap(pair, program, (), codes, codes, np.random.default_rng(0))
+    plain = swap(pair, meaning, (), codes, codes, np.random.default_rng(0))
     logits = pair.logits(pair.codec.frame(plain.base, pair.signature.max_len))
     return _right(pair, plain, logits[:, 1 : 1 + codes.shape[1]])
 
@@ -200,12 +198,12 @@ def _right(pair: Pair, swapped: Swap, logits: np.ndarray) -> Bool[np.ndarray, " 
     return np.asarray(np.logical_and.reduce(told))
 
 
-def _meant(pair: Pair, program: Program, codes: np.ndarray) -> np.ndarray:
+def _meant(pair: Pair, meaning: Meaning, codes: np.ndarray) -> np.ndarray:
     """Return the inputs on which the program has a meaning."""
     while len(codes):
-        run = Run(pair.codec.words(codes), causal=pair.signature.causal, program=program)
+        run = meaning.run(pair, codes)
         try:
-            for n in program.outputs.values():
+            for n in meaning.program.outputs.values():
                 run.column(n)
             return codes
         except MeaningError as e:
@@ -222,7 +220,7 @@ def _places(pair: Pair, site: Site) -> list[Place]:
 
 
 def _probed(
-    pair: Pair, root: Pair, program: Program, place: Place, batches: list[np.ndarray], seed: int
+    pair: Pair, root: Pair, meaning: Meaning, place: Place, batches: list[np.ndarray], seed: int
 ) -> float:
     """Return how often the value of the variable at a place is told, as far as the compiled pair tells values apart."""
     assert isinstance(place.node, Sequence)
@@ -231,8 +229,7 @@ def _probed(
     numbers: dict[object, int] = {}
     streams, coordinates, labels, held_out = [], [], [], []
     for codes in batches:
-        run = Run(pair.codec.words(codes), causal=pair.signature.causal, program=program)
-        column = run.column(place.node)
+        column = meaning.run(pair, codes).column(place.node)
         known = [numbers.setdefault(identity(v), len(numbers)) for v in column.values]
         labels.append(torch.from_numpy(np.array(known)[column.codes].reshape(-1)))
         streams.append(stream(pair, place, codes))
@@ -242,7 +239,10 @@ def _probed(
         half = rng.permutation(len(codes)) % 2 == 1
         held_out.append(torch.from_numpy(np.repeat(half, codes.shape[1])))
     label, where = _merged(torch.cat(labels), torch.cat(coordinates))
-    return probe(torch.cat(streams), label, where, torch.cat(held_out)).accuracy if len(where) > 1 else 1.0
+    if len(where) < 2:
+        return 1.0
+    plain = label >= 0
+    return probe(torch.cat(streams)[plain], label[plain], where, torch.cat(held_out)[plain]).accuracy
 
 
 def stream(pair: Pair, place: Place, codes: Int[np.ndarray, "batch length"]) -> Float[Tensor, "row d_model"]:
@@ -263,13 +263,12 @@ def stream(pair: Pair, place: Place, codes: Int[np.ndarray, "batch length"]) -> 
 def _merged(
     labels: Int[Tensor, " row"], coordinates: Float[Tensor, "row dims"]
 ) -> tuple[Int[Tensor, " row"], Float[Tensor, "label dims"]]:
-    """Give values that are held alike one label, and return where each label lies."""
+    """Give values that are held alike one label, -1 to rows that hold something else, and return where each label lies."""
     occurring, labels = labels.unique(return_inverse=True)
-    means = torch.zeros(len(occurring), coordinates.shape[1], dtype=torch.float64)
-    means.index_add_(0, labels, coordinates.double())
-    means /= torch.bincount(labels)[:, None]
-    spread = means.amax(0) - means.amin(0)
-    rounded = (means / torch.where(spread > 0, spread, 1.0) * 1e4).round()
-    _, merged = rounded.unique(dim=0, return_inverse=True)
+    where = torch.stack([coordinates[labels == i].median(0).values for i in range(len(occurring))])
+    spread = where.amax(0) - where.amin(0)
+    spread = torch.where(spread > 0, spread, 1.0)
+    _, merged = (where / spread * 1e4).round().unique(dim=0, return_inverse=True)
+    astray = ((coordinates - where[labels]).abs() > 1e-3 * spread).any(1)  # where the value matters to nobody
     first = [int((merged == i).nonzero()[0]) for i in range(int(merged.max()) + 1)]
-    return merged[labels], means[first]
+    return torch.where(astray, -1, merged[labels]), where[first]

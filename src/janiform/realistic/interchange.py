@@ -20,10 +20,13 @@ from torch import Tensor
 
 from janiform.compile.result import Place
 from janiform.errors import MeaningError
+from janiform.ir.domains import Facts
 from janiform.ir.evaluate import Column, Run
+from janiform.ir.functions import identity, same
 from janiform.ir.lower import lower
-from janiform.ir.nodes import Indices, Sequence
+from janiform.ir.nodes import Indices, Sequence, Value
 from janiform.ir.program import Program
+from janiform.ir.values import Domain
 from janiform.model.hooks import Hook, HookPoint
 from janiform.pair.codec import Index
 
@@ -67,15 +70,49 @@ class Site:
         return [(name, putting(at)) for name, at in self.points]
 
 
-def lowered(pair: Pair) -> Program:
-    """Return the program in the form whose nodes the places of a compiled pair hold."""
-    return lower(pair.program, pair.signature)[0]
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """The program of a pair in the form whose nodes its places hold, and the values that each node can take."""
+
+    program: Program
+    facts: Facts
+
+    @classmethod
+    def of(cls, pair: Pair) -> Meaning:
+        """Lower the program of a pair as the compiler does."""
+        return cls(*lower(pair.program, pair.signature))
+
+    def run(
+        self,
+        pair: Pair,
+        codes: Int[np.ndarray, "batch length"],
+        given: Mapping[Sequence, Column] | None = None,
+    ) -> Run:
+        """Interpret numbered tokens."""
+        words = pair.codec.words(codes)
+        return Run(words, causal=pair.signature.causal, program=self.program, given=given)
+
+    def possible(self, run: Run) -> Bool[np.ndarray, " batch"]:
+        """Return in which inputs every node takes only values that some input can give it."""
+        good = np.ones(len(run.inputs), dtype=bool)
+        for n in self.program.nodes():
+            domain = self.facts.domains.get(n) if isinstance(n, Sequence) else None
+            if domain is not None and domain.values is not None:
+                column = run.column(n)  # type: ignore[arg-type]
+                inside = np.array([_among(v, domain) for v in column.values])
+                good &= inside[column.codes].all(1)
+        return good
+
+
+def _among(value: Value, domain: Domain) -> bool:
+    assert domain.values is not None
+    return identity(value) in domain.codes or any(same(value, v) for v in domain.values)
 
 
 def sites(pair: Pair) -> tuple[Site, ...]:
     """Return the sites of a pair, in the order of the network; places that share a node or a head make one site."""
     groups: list[list[Place]] = []
-    known = set(lowered(pair).nodes())
+    known = set(Meaning.of(pair).program.nodes())
     for place in pair.places:
         if place.kind == "virtual" or not isinstance(place.node, Sequence) or place.node not in known:
             continue
@@ -132,7 +169,7 @@ class Swap:
 
 def swap(
     pair: Pair,
-    program: Program,
+    meaning: Meaning,
     nodes: Sized[Sequence],
     base: Int[np.ndarray, "batch length"],
     source: Int[np.ndarray, "batch other"],
@@ -140,47 +177,44 @@ def swap(
     *,
     scattered: bool = False,
 ) -> Swap:
-    """Draw an intervention on ``nodes`` of a lowered program for each of some inputs.
+    """Draw an intervention on ``nodes`` of the program for each of some inputs.
 
     Every other one takes all positions, the others some; each takes what stands at the same position of the source, or,
-    where ``scattered``, at any. Where the program has no meaning under the intervention, or an answer that no read-out
-    has, it is left out.
+    where ``scattered``, at another, each but once as long as there are enough. An intervention under which the program
+    has no meaning, or a node a value that no input gives it, is left out.
     """
     where = rng.random(base.shape) < 0.5
     where[np.arange(len(base)), rng.integers(base.shape[1], size=len(base))] = True
     where[::2] = True
-    same = np.broadcast_to(np.arange(base.shape[1]) % source.shape[1], base.shape)
-    origin = np.where(where, rng.integers(source.shape[1], size=base.shape) if scattered else same, -1)
+    most = max(base.shape[1], source.shape[1])
+    taken = np.tile(np.arange(most) % source.shape[1], (len(base), 1))
+    if scattered:
+        taken = rng.permuted(taken, axis=1)
+    origin = np.where(where, taken[:, : base.shape[1]], -1)
     index = {r.name: Index(r) for r in pair.readouts}
     while True:
         try:
-            plain, other = (_run(pair, program, x) for x in (base, source))
+            plain, other = (meaning.run(pair, x) for x in (base, source))
             given = {}
             for node in nodes:
                 mine, theirs = plain.column(node), other.column(node)
-                taken = np.take_along_axis(theirs.codes, np.maximum(origin, 0), 1) + len(mine.values)
-                given[node] = Column(np.where(origin >= 0, taken, mine.codes), [*mine.values, *theirs.values])
+                codes = np.take_along_axis(theirs.codes, np.maximum(origin, 0), 1) + len(mine.values)
+                given[node] = Column(np.where(origin >= 0, codes, mine.codes), [*mine.values, *theirs.values])
+            intervened = meaning.run(pair, base, given)
             before, after = (
-                {name: _indexed(run, program, name, index[name]) for name in index}
-                for run in (plain, _run(pair, program, base, given))
+                {name: _indexed(run.column(meaning.program.outputs[name]), index[name]) for name in index}
+                for run in (plain, intervened)
             )
+            keep = meaning.possible(intervened)
         except MeaningError as e:
             if not e.rows:
                 raise
             base, source, origin = (np.delete(x, e.rows, axis=0) for x in (base, source, origin))
             continue
-        keep = np.logical_and.reduce([(x != -2).all(1) for x in after.values()])
         changed = np.logical_or.reduce([(before[name] != after[name]).any(1) for name in index])
         expected = {name: x[keep] for name, x in after.items()}
         return Swap(base[keep], source[keep], origin[keep], expected, changed[keep])
 
 
-def _run(
-    pair: Pair, program: Program, codes: np.ndarray, given: Mapping[Sequence, Column] | None = None
-) -> Run:
-    return Run(pair.codec.words(codes), causal=pair.signature.causal, program=program, given=given)
-
-
-def _indexed(run: Run, program: Program, name: str, index: Index) -> Int[np.ndarray, "batch length"]:
-    column = run.column(program.outputs[name])
+def _indexed(column: Column, index: Index) -> Int[np.ndarray, "batch length"]:
     return np.array([index(v) for v in column.values])[column.codes]
