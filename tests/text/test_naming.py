@@ -108,6 +108,7 @@ def is_token(v: str) -> Select:
         (Aggregate(Best(is_token("b"), "closest"), I), "nearest_b_position"),
         (Aggregate(Best(And(SAME, BEFORE), "closest"), I), "previous_same_token_position"),
         (Aggregate(Best(select(">", T, T), "closest"), T), "nearest_larger_token"),
+        (Aggregate(Best(And(SAME, BEFORE), "rightmost"), T), "previous_same_token"),
         (Aggregate(Best(derived.select_all(), "largest", T), T), "largest_token"),
         (Aggregate(Best(derived.select_all(), "largest", T), I), "position_of_largest_token"),
         (Aggregate(BEFORE, I, 0, "sum"), "sum_of_position_before"),
