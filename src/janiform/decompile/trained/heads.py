@@ -40,8 +40,8 @@ NEAR, MASS = 3, 0.1
 """The largest offset that is looked at on its own, and the weight beyond an even share that makes it count."""
 
 
-UNEVEN = 1.5
-"""How much more weight than others the distances of a period must have that a head tells apart."""
+UNEVEN, MOSTLY = 1.5, 0.7
+"""How much more weight than others the distances of a period must have that a head tells apart, and in what share of inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +170,17 @@ def near(pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[int,
 
 
 def periodic(pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[int, ...]:
-    """The periods of which some distances have much more weight than others, whatever stands there."""
+    """The periods of which some distances have much more weight than others, the same ones in nearly every input."""
     place = np.arange(pattern.shape[1])
     apart = place[:, None] - place
     far = (apart > NEAR) & (place > 0) & (place[:, None] >= 4 * NEAR) & queries[:, :, None]
+    rows = far.any((1, 2))
     found = []
     for period in PERIODS:
-        weights = [
-            float(pattern[far & (apart % period == rest)].mean()) for rest in range(period) if far.any()
-        ]
-        if weights and max(weights) > UNEVEN * min(weights):
-            found.append(period)
+        turns = [far & (apart % period == rest) for rest in range(period)]
+        weights = np.array([(pattern * t).sum((1, 2)) / np.maximum(t.sum((1, 2)), 1) for t in turns])[:, rows]
+        total = weights.sum(1)
+        if rows.any() and total.max() > UNEVEN * total.min():
+            if (weights.argmax(0) == total.argmax()).mean() > MOSTLY:
+                found.append(period)
     return tuple(found)
