@@ -160,6 +160,10 @@ def test_what_stands_at_one_place_is_read_there(text, written):
             "selector_width(select(indices, indices, !=) and select(tokens, tokens, ==))",
             "tokens.count(tokens[i]) - 1",
         ),
+        (
+            'selector_width(select(indices, indices, !=) and select(tokens, tokens, key == "b"))',
+            "sum(j != i and tokens[j] == 'b' for j in span)",
+        ),
         ("selector_width(select(indices, indices, >))", "len(tokens) - 1 - i"),
         ("length + indices - indices", "len(tokens)"),
         ("(indices + 7) % 2 + indices - (indices + 1) % 2 + 3", "i + 3"),

@@ -248,7 +248,7 @@ class Choices:
         )
         k, q = self.noun(s.keys), self.noun(s.queries)
         if (values := _values(pred)) is not None:
-            words = [word(v) for v in values]
+            words = [word(v) for v in values[: MOST + 1]]
             if not k or not words or len(words) > MOST or None in words:
                 return None
             said = "_or_".join(map(str, words))

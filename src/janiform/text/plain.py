@@ -203,7 +203,7 @@ class _Writer:
         place = self.place(conjunction(placed)) if placed else Place("")
         match [p for p in conjuncts(s) if p not in placed]:
             case [nodes.Select(pred=Apply(op="==", args=(Arg(index=0), other)), keys=k, queries=q)] if place:
-                others = place.name == "elsewhere" and k is q and not self.causal
+                others = place.name == "elsewhere" and k is q and other is Arg(1) and not self.causal
                 keys = "" if others else idioms.part(place, self.causal)
                 listed = not isinstance(k, nodes.Indices | nodes.Const)
                 if keys is not None and listed and (other is Arg(1) or isinstance(other, Lit)):
