@@ -8,6 +8,7 @@ alone is a function of the place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,8 +17,18 @@ from janiform.ir.functions import canonical, identity, order
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Kind, Selection, Source, View, source_of
 from janiform.ir.nodes import Value
 from janiform.ir.prefer import preferred
-from janiform.ir.quotient import Quotient, combine, reduced
-from janiform.ir.reach import HIGHEST, LOWEST, Reach, alike, local, reach, refined, selectable
+from janiform.ir.quotient import Quotient, combine
+from janiform.ir.reach import (
+    Reach,
+    alike,
+    feasible,
+    local,
+    over_what_is_met,
+    reach,
+    refined,
+    selectable,
+    without_constant,
+)
 from janiform.ir.values import means, sums
 
 
@@ -36,6 +47,7 @@ def attend(
     ``value`` is a function at the key whose results are codes into ``values``; ``single`` says that it is known to come
     from one key, or to be the same at all.
     """
+    selection = replace(selection, relation=feasible(selection.relation, g))
     r = reach(selection.relation, g)
     if reduce == "count":
         return _count(selection, r, g)
@@ -49,6 +61,7 @@ def attend(
         single, selection = True, preferred(ranked, value, g, left=False)
     elif selection.rule is not None:
         selection = preferred(selection, value, g)
+    selection = replace(selection, relation=feasible(selection.relation, g))
     if reduce != "sum" and alike(selection.relation, value, g):
         single, selection = True, Selection(selection.relation)
         if r.itself:
@@ -58,8 +71,11 @@ def attend(
         chosen = local(selection.relation, g)
         named = (*values, default)
         return View(combine(lambda s, v: np.where(s, v, len(values)), [chosen, value]), named)
-    value = restricted(selection.relation, value, len(values), g)
+    value = refined(value, selection.relation, g)
+    value = over_what_is_met(value, selectable(selection.relation, value, g), len(values))
     numeric = all(v is None or isinstance(v, int | float) for v in values)
+    if reduce == "sum" and not single and not value.keys:
+        return _multiple(_count(selection, r, g), values[int(value.table)], default)
     if single or (reduce == "mean" and not numeric):
         found = _copy(selection, value, values, default, r)
     else:
@@ -70,29 +86,13 @@ def attend(
     return View(Quotient.of([found], np.arange(size)), found.values)
 
 
-def restricted(relation: Quotient, value: Quotient, never: int, g: Grid) -> Quotient:
-    """Return a value as far as it can be selected: where it cannot, its code is ``never``.
-
-    A variable that makes no difference to what can be selected is left out.
-    """
-    value = refined(value, relation, g)
-    kept = selectable(relation, value, g)
-    table, keys, maps = value.table, list(value.keys), list(value.maps)
-    axis = 0
-    while axis < table.ndim:
-        low = np.where(kept, table, HIGHEST).min(axis)
-        if (low >= np.where(kept, table, LOWEST).max(axis)).all():
-            kept = np.asarray(kept.any(axis))
-            table = np.where(kept, low, never)
-            del keys[axis], maps[axis]
-        else:
-            axis += 1
-    return reduced(tuple(keys), tuple(maps), np.where(kept, table, never))
-
-
 def _count(selection: Selection, r: Reach, g: Grid) -> View:
     if r.low == r.high:
         return View(Quotient.constant(0), (r.low,))
+    fewer, more = without_constant(selection.relation, g)
+    if more:
+        rest = _count(Selection(fewer), reach(fewer, g), g)
+        return View(rest.function, tuple(w + more for w in rest.values))  # type: ignore[operator]
     numbers = tuple(range(r.low, r.high + 1))
     if not r.elsewhere:
         return View(local(selection.relation, g).then(np.arange(2) - r.low), numbers)
@@ -100,6 +100,13 @@ def _count(selection: Selection, r: Reach, g: Grid) -> View:
     if all(s is PLACE for s in found.reads()):
         return _placed(found, g)
     return View(Quotient.of([found], np.arange(len(numbers))), numbers)
+
+
+def _multiple(count: View, number: Value, default: Value) -> View:
+    """The sum of one number is so many times that number."""
+    assert isinstance(number, int | float)
+    names = [canonical(number * w) if w else default for w in count.values]  # type: ignore[operator]
+    return View(count.function, tuple(names))
 
 
 def _depth(selection: Selection, value: Quotient | None) -> int:

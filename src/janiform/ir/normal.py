@@ -44,9 +44,30 @@ def normalize(mechanism: Mechanism) -> Mechanism:
         build.settle()
         outputs = {n: _output(build.rebuilt(v.function), v.values) for n, v in mechanism.outputs.items()}
         mechanism = Mechanism(mechanism.grid, mechanism.vocab, outputs)
-        if len(mechanism.sources()) == len(sources):
+        known = seen_by_counts(mechanism)
+        if known:
+            mechanism = _Replacing(mechanism, {}, known).replaced(mechanism.sources())
+        elif len(mechanism.sources()) == len(sources):
             return mechanism
-        mechanism = _Replacing(mechanism, {}).replaced(mechanism.sources(), all_of_them=True)
+        else:
+            mechanism = _Replacing(mechanism, {}, {}).replaced(mechanism.sources(), all_of_them=True)
+
+
+def seen_by_counts(mechanism: Mechanism) -> dict[Source, Quotient]:
+    """Copies that only say whether anything is selected, where a count of the same selection says so too."""
+    counts: dict[bytes, Source] = {}
+    found: dict[Source, Quotient] = {}
+    sources = mechanism.sources()
+    for s in sources:
+        if s.kind == "count" and s.selection is not None:
+            counts[_hashed(s.selection.relation, None)] = s
+    for s in sources:
+        if s.kind == "copy" and s.selection is not None and s.value is not None and not s.value.keys:
+            c = counts.get(_hashed(s.selection.relation, None)) if s.selection.rule is None else None
+            if c is not None:
+                assert s.default is not None
+                found[s] = Quotient.of([c], np.array([0 if w else s.default for w in c.values]))
+    return found
 
 
 def digest(normal: Mechanism) -> str:
@@ -110,20 +131,22 @@ def coarsened(mechanism: Mechanism) -> Mechanism:
             demand(made.selection.score)  # type: ignore[union-attr]
         if not merged:
             return mechanism
-        mechanism = _Replacing(mechanism, merged).replaced(live[::-1])
+        mechanism = _Replacing(mechanism, merged, {}).replaced(live[::-1])
 
 
 class _Replacing:
     """Sources replaced by coarser ones, and all that reads them made again."""
 
-    def __init__(self, mechanism: Mechanism, merged: dict[Source, Source]) -> None:
+    def __init__(
+        self, mechanism: Mechanism, merged: dict[Source, Source], known: dict[Source, Quotient]
+    ) -> None:
         self.mechanism, self.merged = mechanism, merged
-        self.new: dict[Source, Quotient] = {}
+        self.new = dict(known)
 
     def replaced(self, live: list[Source], *, all_of_them: bool = False) -> Mechanism:
         for s in live:
             changed = all_of_them or s in self.merged or any(t in self.new for t in s.reads())
-            if s.selection is not None and changed:
+            if s.selection is not None and changed and s not in self.new:
                 self.remake(s)
         m = self.mechanism
         outputs = {name: View(self.moved(v.function), v.values) for name, v in m.outputs.items()}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from janiform.ir.mechanism import PLACE, Grid, Rule, Selection, lifted
-from janiform.ir.quotient import Quotient, aligned, combine, reduced
-from janiform.ir.reach import Spread, reach, refined, surviving
+from janiform.ir.quotient import Quotient, aligned, combine
+from janiform.ir.reach import Spread, over_what_is_met, reach, refined, surviving
 
 PLAIN: tuple[Rule, ...] = ("leftmost", "rightmost", "closest")
 
@@ -36,8 +36,8 @@ def preferred(selection: Selection, value: Quotient, g: Grid, *, left: bool = Tr
     ``left`` says that of keys of the highest score the leftmost is taken; else they hold one value.
     """
     rule, relation = selection.rule, selection.relation
-    if rule is None:
-        return selection
+    if rule is None or reach(relation, g).high <= 1:
+        return Selection(relation)
     if selection.score is not None:
         return _by_score(relation, selection.score, value, g, left)
     relation = surviving(relation, by_rule(rule, g), g)
@@ -54,7 +54,13 @@ def _by_score(relation: Quotient, score: Quotient, value: Quotient, g: Grid, lef
         rows = _Rows.of(relation, value, score, g)
         ranks = rows.ranks(score)
         rows = replace(rows, rank=ranks[rows.cell])
-        ranked = reduced(score.keys, score.maps, ranks.reshape(score.table.shape))
+        met = np.zeros(len(ranks), bool)
+        met[rows.cell] = True
+        ranked = over_what_is_met(
+            Quotient(score.keys, score.maps, ranks.reshape(score.table.shape)),
+            met.reshape(score.table.shape),
+            0,
+        )
         ties = left and not rows.one_value_a_rank()
         kept = surviving(relation, _then_left(ranked, g) if ties else ranked, g)
         if kept is relation:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Source, lifted, source_of
-from janiform.ir.quotient import Quotient, aligned, first_seen, reduced
+from janiform.ir.quotient import Quotient, aligned, combine, first_seen, reduced
 
 LOWEST = np.iinfo(np.int64).min
 HIGHEST = np.iinfo(np.int64).max
@@ -94,6 +94,7 @@ def reach(relation: Quotient, g: Grid) -> Reach:
     s = Spread.of(relation, g)
     table = s.table.astype(bool)
     some = table.any(s.at_key).reshape(len(table), -1)[s.pair]
+    some[g.own] = (table & s.together).any(s.at_key).reshape(len(table), -1)[s.own(g)]
     sure = table.all(s.at_key).reshape(len(table), -1)[s.pair]
     own = (table | ~s.together).all(s.at_key).reshape(len(table), -1)[s.own(g)]
     sure[g.own] = own
@@ -109,6 +110,36 @@ def reach(relation: Quotient, g: Grid) -> Reach:
     )
 
 
+def feasible(relation: Quotient, g: Grid) -> Quotient:
+    """Leave out a query's own key where it would hold something else than the query does."""
+    s = Spread.of(relation, g)
+    if s.together.all():
+        return relation
+    table = s.table.astype(bool)
+    own = table & s.together
+    if (own == table)[s.own(g)].all():
+        return relation
+    wide = table[s.pair]
+    wide[g.own] = own[s.own(g)]
+    rest = [(k, m) for k, m in zip(relation.keys, relation.maps, strict=True) if k is not PAIR]
+    keys, maps = (PAIR, *(k for k, _ in rest)), (np.arange(len(s.pair)), *(m for _, m in rest))
+    return reduced(keys, maps, wide.astype(np.int64))
+
+
+def without_constant(relation: Quotient, g: Grid) -> tuple[Quotient, int]:
+    """Leave out the pairs that are selected whatever stands there, if there are as many for every query; return how many."""
+    s = Spread.of(relation, g)
+    table = s.table.astype(bool)
+    always = np.asarray(table.reshape(len(table), -1).all(1))[s.pair]
+    own = table | ~s.together
+    always[g.own] = np.asarray(own.reshape(len(own), -1).all(1))[s.own(g)]
+    widths = np.add.reduceat(always.astype(np.int64), g.starts)
+    if not widths[0] or (widths != widths[0]).any():
+        return relation, 0
+    at_pair = Quotient.of([PAIR], (~always).astype(np.int64))
+    return combine(np.minimum, [at_pair, relation]), int(widths[0])
+
+
 def surviving(relation: Quotient, rank: Quotient | np.ndarray, g: Grid) -> Quotient:
     """Leave out keys that lose to another one in any case.
 
@@ -118,9 +149,7 @@ def surviving(relation: Quotient, rank: Quotient | np.ndarray, g: Grid) -> Quoti
     keys, maps, columns = aligned([relation, *at_key])
     s, *others = (Spread.of(Quotient(keys, maps, np.asarray(c)), g) for c in columns)
     chosen = s.table.astype(bool)[s.pair]
-    height = (
-        others[0].table[s.pair] if others else np.asarray(rank).reshape(-1, *[1] * (chosen.ndim - 1))
-    )
+    height = others[0].table[s.pair] if others else np.asarray(rank).reshape(-1, *[1] * (chosen.ndim - 1))
     lowest = np.where(chosen, height, LOWEST)
     sure = lowest.min(s.at_key, keepdims=True)
     sure[g.own] = np.where(s.together, lowest[g.own], HIGHEST).min(s.at_key, keepdims=True)
@@ -159,6 +188,28 @@ def selectable(relation: Quotient, function: Quotient, g: Grid) -> np.ndarray:
     found = np.zeros(function.table.size, bool)
     found[np.unique(cell[chosen.astype(bool)])] = True
     return found.reshape(function.table.shape)
+
+
+def over_what_is_met(function: Quotient, met: np.ndarray, never: int) -> Quotient:
+    """Return a function as far as its cells are met: elsewhere its result is ``never``.
+
+    A variable that makes no difference to what is met is left out.
+
+    >>> f = Quotient.of("xy", np.array([[1, 2], [0, 2]]))
+    >>> over_what_is_met(f, np.array([[True, True], [False, True]]), 9).keys
+    ('y',)
+    """
+    table, keys, maps = function.table, list(function.keys), list(function.maps)
+    axis = 0
+    while axis < table.ndim:
+        low = np.where(met, table, HIGHEST).min(axis)
+        if (low >= np.where(met, table, LOWEST).max(axis)).all():
+            met = np.asarray(met.any(axis))
+            table = np.where(met, low, never)
+            del keys[axis], maps[axis]
+        else:
+            axis += 1
+    return reduced(tuple(keys), tuple(maps), np.where(met, table, never))
 
 
 def local(relation: Quotient, g: Grid) -> Quotient:

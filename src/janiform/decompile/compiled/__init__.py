@@ -1,0 +1,1 @@
+"""Programs out of compiled weights, exactly: tables by products of what writes and what reads, layer by layer."""
