@@ -20,10 +20,8 @@ Weights = dict[str, Floats]
 
 BY = 4
 """Kernels take so many features at a time."""
-LANES = 16
-"""The most sequences that go side by side."""
-ROOM = 1 << 19
-"""How many attention weights of a block are kept at a time, where that is possible; half of them are used."""
+PLACES = 1024
+"""About how many places there are: enough for long loops, few enough for a core's cache."""
 OF_A_BLOCK = (
     *("ln1.w", "ln1.b", "ln2.w", "ln2.b", "attn.W_Q", "attn.W_K", "attn.W_V", "attn.W_O", "attn.b_Q"),
     *("attn.b_K", "attn.b_V", "attn.b_O", "mlp.W_in", "mlp.W_out", "mlp.b_in", "mlp.b_out"),
@@ -94,7 +92,7 @@ class Tape:
     @classmethod
     def of(cls, config: Config, width: int) -> Tape:
         """Make room for a model."""
-        heads, lanes = config.n_heads, min(max(ROOM // (config.n_heads * width**2), 1), LANES)
+        heads, lanes = config.n_heads, max(PLACES // width, 1)
         D, A, F = config.d_model, heads * config.d_head, config.d_mlp
         vocab = config.d_vocab + -config.d_vocab % BY
 

@@ -99,10 +99,9 @@ class Step:
                 continue
             tokens = some.tokens[rows, : last + 1].T.astype(np.int32, order="C")
             place = np.arange(1, last + 1)[:, None]
-            weight = ((place >= begin[rows]) & (place < end[rows])).ravel().astype(np.float32) / targets
-            found = network.run(
-                Group(tokens[:-1], tokens[1:].ravel(), weight.astype(np.float32), first, last)
-            )
+            asked = (place >= begin[rows]) & (place < end[rows])
+            weight = (asked.ravel() / max(targets, 1)).astype(np.float32)
+            found = network.run(Group(tokens[:-1], tokens[1:].ravel(), weight, first, last))
             loss, right = loss + found[0], right + found[1]
         return Outcome(loss, targets, int(right))
 
