@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from janiform.learn.draft import Copy, Draft, Frame, Number, Recode, Steps, Table, Tally, Unit, size_of
+from janiform.learn.search import forms
 
 
 def random_draft(
@@ -17,7 +18,7 @@ def random_draft(
     pooled: bool = False,
     numbers: bool = True,
 ) -> Draft:
-    """Draw units of every kind, and small whole weights."""
+    """Draw units of every kind, many relations of which are comparisons, and small whole weights."""
     frame = Frame(tokens, length, labels, causal=bool(rng.random() < 0.5) and not pooled, pooled=pooled)
     drawn: list[Unit] = []
     sizes = [tokens, length]
@@ -26,7 +27,11 @@ def random_draft(
         codes = [v for v, s in enumerate(sizes) if s]
         sums = [v for v, s in enumerate(sizes) if not s]
         a, b, c = (codes[int(i)] for i in rng.integers(len(codes), size=3))
+        a = b if rng.random() < 0.3 else a
         relation = rng.random((sizes[b], sizes[a])) < 0.5
+        if rng.random() < 0.7:
+            several = list(forms(sizes[b], sizes[a]))
+            relation = several[int(rng.integers(len(several)))]
         mask = frame.masks()[int(rng.integers(len(frame.masks())))]
         kinds: list[Unit] = [
             Copy(a, b, c, relation, mask, int(rng.integers(sizes[c]))),

@@ -31,9 +31,13 @@ def test_model_program_python_and_weights_agree_on_every_input(seed: int):
         assert [[LABELS[c] for c in s[: len(i)]] for s, i in zip(said, inputs, strict=True)] == meant
     else:
         assert [[LABELS[s]] * len(i) for s, i in zip(said, inputs, strict=True)] == meant
-    names: dict = {}
-    exec(to_python(program, "learned", causal=signature.causal), names)
-    assert [names["learned"](i) for i in inputs] == meant
+    for text in (
+        to_python(program, "learned", causal=signature.causal),
+        to_python(program, "learned", signature=signature),
+    ):
+        names: dict = {}
+        exec(text, names)
+        assert [names["learned"](i) for i in inputs] == meant
     try:
         assert program.compile(signature=signature).run(inputs)["output"] == meant
     except CompileError as e:
