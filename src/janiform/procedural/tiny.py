@@ -113,25 +113,26 @@ def train(
 def tiny(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Train a model of random weights by settings, as ``train.sweep`` takes them, and return its curve.
 
-    Settings are ``task``, a text, ``layers``, ``heads`` and ``width`` of the model, and those of a ``Budget``, whose seed is the
-    model's too.
+    Settings are ``task``, a text, ``layers``, ``heads`` and ``width`` of the model, whether its embeddings are ``tied``, and those
+    of a ``Budget``, whose seed is the model's too.
 
     >>> found = tiny({"task": "sort(symbols=4, longest=3)", "steps": 20, "held": 100, "seed": 1})
     >>> [p["step"] for p in found["curve"]]
     [0, 20]
     """
     given = dict(settings)
+    shape = {"layers": 2, "heads": 4, "width": 16, "tied": True}
     task = read(given.pop("task"))
-    layers, heads, width = (given.pop(n, d) for n, d in (("layers", 2), ("heads", 4), ("width", 16)))
+    layers, heads, width, tied = (given.pop(name, value) for name, value in shape.items())
     if unknown := sorted(set(given) - {f.name for f in fields(Budget)}):
-        known = ", ".join(["task", "layers", "heads", "width", *(f.name for f in fields(Budget))])
+        known = ", ".join(["task", *shape, *(f.name for f in fields(Budget))])
         raise InputError(f"unknown settings {', '.join(unknown)}; there are {known}")
     budget = Budget(**given)
     model = Transformer(
         Config.gpt2(layers, heads, width, vocab=task.d_vocab, positions=task.width), seed=None
     )
     model.initialize(budget.seed, DEVIATION)
-    return {"curve": [asdict(p) for p in train(model, task, budget)]}
+    return {"curve": [asdict(p) for p in train(model, task, budget, tied=tied)]}
 
 
 def _point(number: int, found: Outcome, began: float) -> Point:
