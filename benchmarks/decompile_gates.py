@@ -5,7 +5,9 @@
 
 Both methods start from the same lift and are judged on the same fresh inputs, so many of each length range, at 0 and at random
 offsets. Match is the share of inputs on which the pruned graph says what the model says at every asked position. Times are CPU
-seconds of one thread. ``--write`` puts the tables into docs/results/decompile-gates.md, between its marks.
+seconds of one thread. "both" counts edges that both keep; "primitives" says for how many of the matrices that gates left a
+primitive stands, and how often the graph with these agrees. ``--write`` puts the tables into docs/results/decompile-gates.md,
+between its marks.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "results" / "decompile-gates.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 BINS = (0, 50), (51, 100), (101, 150)
 HEADINGS = ["model", "edges", "kept: causal", "gates", "both"]
-HEADINGS += ["match 0-50 / 51-100 / 101-150: causal", "gates", "s: causal", "gates"]
+HEADINGS += ["match 0-50 / 51-100 / 101-150: causal", "gates", "s: causal", "gates", "primitives", "match"]
 
 
 def main() -> None:
@@ -98,7 +100,10 @@ def row(facts: dict[str, Any]) -> list[Any]:
     methods = facts["causal"], facts["gates"]
     matches = [" / ".join("-" if m is None else f"{m:.3f}" for m in r["matches"]) for r in methods]
     seconds = [f"{r['seconds']:.1f}" for r in methods]
-    return [facts["model"], facts["edges"], *(r["edges"] for r in methods), facts["both"], *matches, *seconds]
+    named = facts["gates"]["primitives"]
+    primitives = [f"{named['replaced']} of {named['of']}", f"{named['match']:.3f}"]
+    kept = [r["edges"] for r in methods]
+    return [facts["model"], facts["edges"], *kept, facts["both"], *matches, *seconds, *primitives]
 
 
 def write(tables: Iterable[Table], inputs: int, others: bool) -> None:
