@@ -114,8 +114,8 @@ def read_head(
         order, best = chosen, explained(chosen)
     listed = tuple(several[i] for i in order)
     widths = run.pairs_selected(first_of(listed)).sum(2)[queries]
-    one = float((widths <= 1).mean())
-    single = one > 0.98 or EVERY not in listed and one > 0.9
+    lone = float((widths <= 1).mean())
+    single = lone > 0.98 or EVERY not in listed and lone > 0.9
     offsets = near(pattern, queries)
     periods = () if single else periodic(pattern, queries)
     return Reading(layer, head, listed, best, single, offsets, periods)
