@@ -45,7 +45,7 @@ def test_a_table_that_is_a_comparison_is_written_as_one() -> None:
     assert step_table(trial, 1)
     program = harden(trial.draft, Signature("abc", 5), "ny", "out")
     text = to_python(program, signature=Signature("abc", 5))
-    assert "step2 = [1 if i == 2 * count_of_b_before[i] else 0 for i in span]" in text
+    assert "return ['y' if i == 2 * count_of_b_before[i] else 'n' for i in span]" in text
 
 
 def test_a_table_that_is_no_function_of_a_sum_stays_one() -> None:

@@ -76,6 +76,8 @@ def test_the_library_is_the_same_in_plain_python():
         'x = map({"a": -1, "b": -1}[tokens else 7]); out = aggregate(best(select(x, x, >=), "smallest", x), tokens, "-");',
         'out = map({"a": 9}[tokens else 1 if tokens == "b" else 2]);',
         "out = selector_width(select(tokens, tokens, key == key));",
+        'out = {"a": "a", "b": "b"}[tokens else "c"];',
+        "out = {0: 0, 1: 1, 2: 2, 3: 3}[indices else 4];",
         'out = aggregate(select(indices, tokens, key == (1 if query == "a" else 0 - 1)), tokens, "-");',
         "out = aggregate(select(indices, indices, key == 4 - query), indices, 9);",
         'out = aggregate(select(indices, tokens, ==), tokens, "-");',
@@ -185,6 +187,15 @@ def test_what_could_fail_or_be_undefined_keeps_the_general_text():
         "out = tokens + 1;",
     ):
         assert to_plain(parse(text), Signature("ab", 3)) is None
+
+
+def test_a_relation_that_is_the_same_for_all_queries_that_occur_needs_no_table():
+    text = (
+        "x = {0: 0, 1: 5}[indices else 5]; out = selector_width(select(x, tokens, "
+        '{(5, "a"): True, (5, "b"): True, (0, "z"): True}[key, query else False]));'
+    )
+    assert agree(parse(text), Signature("ab", 4), np.random.default_rng(0))
+    assert "sum(x[j] > 0 for j in span)" in to_plain(parse(text), Signature("ab", 4))
 
 
 def test_long_tables_are_broken_into_lines():

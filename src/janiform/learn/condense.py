@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from janiform.learn.climb import predicted
+from janiform.learn.deciding import decide
 from janiform.learn.draft import Bench, Draft, logits
 from janiform.learn.rounding import drop_terms, in_floats, round_weights, shift_rows, widen_margins, zero_rows
 from janiform.learn.simplify import follow_one, simplify_relations, simplify_tables
@@ -36,6 +37,7 @@ PASSES: tuple[Pass, ...] = (
     simplify_tables,
     fewer_steps,
     drop_terms,
+    decide,
     widen_margins,
     shift_rows,
     round_weights,

@@ -92,7 +92,7 @@ class Number:
 class Steps:
     """A numerical MLP: a category for each step of a weighted sum of two numbers; it steps where the sum reaches an edge.
 
-    Positions, counts and classes are numbers too; tokens are none.
+    Positions and counts are numbers too; tokens and classes are none.
     """
 
     left: int
@@ -170,14 +170,14 @@ class Draft:
         return sizes
 
     def numeric(self) -> list[bool]:
-        """Which variables have numbers for values: all but tokens and copies of them."""
+        """Which variables are numbers: positions, counts, sums, numeric embeddings, and copies of them."""
         numeric = [False, True]
         for u in self.units:
-            numeric.append(numeric[u.value] if isinstance(u, Copy) else True)
+            numeric.append(numeric[u.value] if isinstance(u, Copy) else isinstance(u, Tally | Number))
         return numeric
 
     def stands_in(self, new: int, old: int) -> bool:
-        """Whether what reads variable ``old`` may read ``new``: tokens are no numbers for numerical MLPs."""
+        """Whether what reads variable ``old`` may read ``new``: numerical MLPs read numbers alone."""
         numeric = self.numeric()
         return numeric[new] or not numeric[old] or not any(isinstance(u, Steps) for u in self.units)
 

@@ -6,7 +6,7 @@ one says the same on all pairs of values that can meet, else a table of keys for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -91,9 +91,8 @@ def harden(draft: Draft, signature: Signature, labels: Sequence[Value], name: st
             weights.append(Scores(tuple(domain[c] for c in listed), rows) if domain else Slope(rows[0]))
     used = [v for v, w in enumerate(draft.weights) if w.any()]
     if len(used) == 1 and values[used[0]] and not draft.frame.pooled:
-        said, v = [labels[c] for c in (draft.weights[used[0]] + draft.bias).argmax(1)], used[0]
-        while v >= draft.inputs and isinstance(u := draft.units[v - draft.inputs], Recode):
-            said, v = [said[c] for c in u.cells], u.of
+        v = used[0]
+        said = [labels[c] for c in (draft.weights[v] + draft.bias).argmax(1)]
         out = chosen_by(nodes[v], values[v], said)
     else:
         bias = tuple(plain(b) for b in draft.bias)
@@ -116,12 +115,33 @@ def range_of(u: Unit, ranges: list[Range], length: int) -> Range:
 
 
 def chosen_by(node: Variable, domain: Sequence[Value], said: Sequence[Value]) -> Variable:
-    """The output that one variable alone decides: it, its name, or a table of it."""
+    """The output that one variable alone decides: it, its name, a table of it, or its own table with other words.
+
+    >>> chosen_by(Map(table([(("b",), 1)], 1, Lit(0)), (Tokens(),)), (0, 1), "no").fn.rows
+    ((('b',), 'o'),)
+    """
     if tuple(said) == tuple(domain):
         return node
     if [str(v) for v in domain] == list(said):
         return Map(Apply("str", (KEY,)), (node,))
-    return Map(shortest([((v,), label) for v, label in zip(domain, said, strict=True)], 1), (node,))
+    words = dict(zip(domain, said, strict=True))
+    if isinstance(node, Map) and (f := renamed(node.fn, words)) is not None:
+        return Map(f, node.args)
+    return Map(shortest([((v,), label) for v, label in words.items()], 1), (node,))
+
+
+def renamed(f: Fn, words: Mapping[Value, Value]) -> Fn | None:
+    """A function that gives other words, None where it computes what it gives."""
+    match f:
+        case Lit(value=v):
+            return Lit(words[v])
+        case Apply(op="if", args=(test, yes, no)):
+            one, other = renamed(yes, words), renamed(no, words)
+            return Apply("if", (test, one, other)) if one is not None and other is not None else None
+        case Lookup(args=parts, rows=rows, default=Lit(value=v)):
+            left = tuple((keys, words[c]) for keys, c in rows if words[c] != words[v])
+            return Lookup(parts, left, Lit(words[v]))
+    return None
 
 
 def selector(u: Copy | Tally, nodes: list[Variable], values: list[tuple[Value, ...]]) -> Selector:

@@ -45,8 +45,8 @@ def looked_up(read: Sequence[Read], cells: Cells, default: str, name: Name) -> s
         return f"{cells[kept[0]]} if {test} else {common}"
     if len(read) == 1:
         if all(cells[k] == repr(k[0]) for k in kept):
-            alike = [k for (k,), v in cells.items() if v == repr(k)]
-            return f"{read[0][0]} if {among(read[0], alike)} else {common}"
+            (x, domain), alike = read[0], [k for (k,), v in cells.items() if v == repr(k)]
+            return x if len(alike) == len(domain) else f"{x} if {among(read[0], alike)} else {common}"
         ways = list(_ways(read[0], {k[0]: v for k, v in cells.items()}, common))
     else:
         turned: Cells = {(b, a): v for (a, b), v in cells.items()}
@@ -82,14 +82,12 @@ def related(key: Read, query: Read, pairs: set[tuple[Value, ...]], name: Name) -
     (x, keys), (_, queries) = key, query
     rows = {q: [k for k in keys if (k, q) in pairs] for q in queries}
     flipped = {q: [k for k in keys if (k, q) not in pairs] for q in queries}
-    ways = []
+    found: list[tuple[str, dict[Value, str], str]] = []
     for several, word, same in ((rows, "in", "=="), (flipped, "not in", "!=")):
         if all(len(row) <= 1 for row in several.values()):
             ones = {q: repr(row[0]) if row else "None" for q, row in several.items()}
-            ways += [(f"{x} {same} ", way) for way in _ways(query, ones, "None")]
-        empty = _set((), keys)
-        sets = {q: _set(row, keys) for q, row in several.items()}
-        ways += [(f"{x} {word} ", way) for way in _ways(query, sets, empty)]
+            found.append((f"{x} {same} ", ones, "None"))
+        found.append((f"{x} {word} ", {q: _set(row, keys) for q, row in several.items()}, _set((), keys)))
     numbers = sorted(k for k in keys if isinstance(k, int))
     if len(numbers) == len(keys):
         for several, low in ((rows, "<="), (flipped, ">")):
@@ -97,10 +95,11 @@ def related(key: Read, query: Read, pairs: set[tuple[Value, ...]], name: Name) -
                 ends = {
                     q: str(numbers[len(row) - 1] if row else numbers[0] - 1) for q, row in several.items()
                 }
-                ways += [
-                    (f"{x} {low} ", way)
-                    for way in _ways(query, ends, Counter(ends.values()).most_common(1)[0][0])
-                ]
+                found.append((f"{x} {low} ", ends, Counter(ends.values()).most_common(1)[0][0]))
+    alike = [start + next(iter(ends.values())) for start, ends, _ in found if len(set(ends.values())) == 1]
+    if alike:
+        return min(alike, key=len)
+    ways = [(start, way) for start, entries, default in found for way in _ways(query, entries, default)]
     start, (table, use) = min(ways, key=lambda way: len(way[1][0]) + len(way[1][1]))
     return start + name(table) + use
 
