@@ -19,7 +19,8 @@ FEW = (
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes a ``name`` runs on the few, and slowly on every other."""
-    if "name" in metafunc.fixturenames:
+    """A test that takes a ``name``, and does not say which, runs on the few, and slowly on every other."""
+    told = any("name" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "name" in metafunc.fixturenames and not told:
         slow = [pytest.param(n, marks=pytest.mark.slow) for n in ONE_EACH if n not in FEW]
         metafunc.parametrize("name", [*FEW, *slow])

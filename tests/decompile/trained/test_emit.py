@@ -71,7 +71,7 @@ def test_the_python_says_what_the_program_says(name, folder, tmp_path):
 def test_the_test_finds_a_wrong_program(name, folder, tmp_path):
     """A program that answers otherwise does not pass what the model said."""
     source = (folder(name) / "program.py").read_text("utf-8")
-    changed = source.replace("<= (x", "< (x") if "<= (x" in source else source.replace("-x", "x")
+    changed = source.replace("+ 2", "+ 1") if "+ 2" in source else source.replace("-x", "x")
     assert changed != source
     (tmp_path / "program.py").write_text(changed, "utf-8")
     test = (folder(name) / "test_program.py").read_text("utf-8")
