@@ -68,19 +68,19 @@ def test_a_relaxed_search_that_is_killed_twice_ends_with_the_same_program(tmp_pa
     """Once while the relaxed model is trained, and once in the search that begins with it."""
     shape = Shape(layers=1, copies=1, tallies=1, tables=1)
     settings = Learning(
-        ("hist",),
+        ("most_freq",),
         5,
         5,
         examples=200,
         oracle=False,
         relaxed=True,
-        climbing=Climbing(climbs=1, rounds=3, tries=400),
-        relaxation=Relaxation(shape, restarts=6, steps=160),
+        climbing=Climbing(climbs=1, rounds=5, tries=400),
+        relaxation=Relaxation(shape, restarts=6, steps=800),
     )
     whole, out = tmp_path / "whole", tmp_path / "out"
     learn(settings, out=whole)
     claim(out, settings)
-    killed(["--resume", str(out)], lambda: is_past(out, "relaxing", 60))
+    killed(["--resume", str(out)], lambda: is_past(out, "relaxing", 100))
     killed(["--resume", str(out)], lambda: is_past(out, "searching", 1))
     assert not (out / "result.json").exists()
     resume(out)
