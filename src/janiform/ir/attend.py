@@ -21,13 +21,13 @@ from janiform.ir.quotient import Quotient, combine
 from janiform.ir.reach import (
     Reach,
     alike,
+    countable,
     feasible,
     local,
     over_what_is_met,
     reach,
     refined,
     selectable,
-    without_constant,
 )
 from janiform.ir.values import means, sums
 
@@ -41,11 +41,13 @@ def attend(
     g: Grid,
     *,
     single: bool = False,
+    final: bool = False,
 ) -> View:
     """Return what a selection brings of a value, or how many it selects where ``reduce`` is "count".
 
     ``value`` is a function at the key whose results are codes into ``values``; ``single`` says that it is known to come
-    from one key, or to be the same at all.
+    from one key, or to be the same at all. Rules are brought to their plainest form only where this is ``final``: which
+    keys can win depends on what is told apart of their values.
     """
     selection = replace(selection, relation=feasible(selection.relation, g))
     r = reach(selection.relation, g)
@@ -55,18 +57,27 @@ def attend(
     if not r.high:
         return View(Quotient.constant(0), (default,))
     values, default = tuple(map(canonical, values)), canonical(default)
-    single = single or r.high <= 1 or selection.rule is not None
-    if not single and reduce in ("min", "max"):
-        ranked = Selection(selection.relation, "largest", value.then(_heights(values, reduce)))
-        single, selection = True, preferred(ranked, value, g, left=False)
+    if r.high <= 1:
+        single, selection = True, Selection(selection.relation)
     elif selection.rule is not None:
-        selection = preferred(selection, value, g)
-    selection = replace(selection, relation=feasible(selection.relation, g))
+        single = True
+    elif not single and reduce in ("min", "max"):
+        heights = value.then(_heights(values, reduce))
+        single, selection = True, Selection(selection.relation, "largest", heights)
     if reduce != "sum" and alike(selection.relation, value, g):
         single, selection = True, Selection(selection.relation)
         if r.itself:
             return View(value, values)
-    r = reach(selection.relation, g)
+    if reduce == "sum" and r.itself and alike(selection.relation, value, g):
+        return _product(value, values, _count(selection, r, g))
+    if final and selection.rule is not None:
+        selection = preferred(selection, value, g)
+        selection = replace(selection, relation=feasible(selection.relation, g))
+        r = reach(selection.relation, g)
+        if alike(selection.relation, value, g):
+            selection = Selection(selection.relation)
+            if r.itself:
+                return View(value, values)
     if not r.elsewhere:
         chosen = local(selection.relation, g)
         named = (*values, default)
@@ -89,17 +100,28 @@ def attend(
 def _count(selection: Selection, r: Reach, g: Grid) -> View:
     if r.low == r.high:
         return View(Quotient.constant(0), (r.low,))
-    fewer, more = without_constant(selection.relation, g)
-    if more:
-        rest = _count(Selection(fewer), reach(fewer, g), g)
-        return View(rest.function, tuple(w + more for w in rest.values))  # type: ignore[operator]
+    relation, more = countable(selection.relation, g)
+    selection, r = Selection(relation), reach(relation, g)
     numbers = tuple(range(r.low, r.high + 1))
     if not r.elsewhere:
-        return View(local(selection.relation, g).then(np.arange(2) - r.low), numbers)
+        named = tuple(w + more for w in numbers)
+        return View(local(selection.relation, g).then(np.arange(2) - r.low), named)
     found = Source("count", numbers, Selection(selection.relation), depth=_depth(selection, None))
     if all(s is PLACE for s in found.reads()):
-        return _placed(found, g)
-    return View(Quotient.of([found], np.arange(len(numbers))), numbers)
+        placed = _placed(found, g)
+        return View(placed.function, tuple(w + more for w in numbers))
+    return View(Quotient.of([found], np.arange(len(numbers))), tuple(w + more for w in numbers))
+
+
+def _product(value: Quotient, values: tuple[Value, ...], count: View) -> View:
+    """The sum of what the query itself holds, as often as it is found."""
+    n = len(count.values)
+    names = tuple(
+        None if v is None else canonical(v * w)  # type: ignore[operator]
+        for v in values
+        for w in count.values
+    )
+    return View(combine(lambda v, w: v * n + w, [value, count.function]), names)
 
 
 def _multiple(count: View, number: Value, default: Value) -> View:
@@ -162,6 +184,8 @@ def _average(
         raise CompileError(
             f"a {reduce} of {len(defined)} different numbers has too many values to list; round them first"
         )
+    if reduce == "mean" and len(defined) == 1 and None in numbers:
+        return _all_defined(selection, value.then(to), numbers, default, r, g)
     own = {float(v): v for v in reversed(numbers) if isinstance(v, int | float)} if reduce == "mean" else {}
     named: tuple[Value, ...] = tuple(own.get(x, canonical(x)) for x in listed)
     if None in numbers:

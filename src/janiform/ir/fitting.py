@@ -109,6 +109,9 @@ def _says(f: Fn, function: Quotient, names: Sequence[tuple[Value, ...]], results
 
 
 def _fit(function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequence[Value]) -> Fn:
+    tidy = reduced(function.keys, function.maps, function.table)
+    if len(tidy.keys) < len(function.keys):
+        return _placed_fit(tidy, function.keys, names, results)
     if not function.keys:
         return Lit(results[int(function.table)])
     strict = _strict(function, names, results)

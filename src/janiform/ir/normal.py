@@ -35,8 +35,10 @@ def normalize(mechanism: Mechanism) -> Mechanism:
     >>> digest(one) == digest(other)
     True
     """
+    mechanism = coarsened(mechanism, final=False)
+    mechanism = _Replacing(mechanism, {}, {}, final=True).replaced(mechanism.sources(), ruled=True)
     while True:
-        mechanism = coarsened(mechanism)
+        mechanism = coarsened(mechanism, final=True)
         build = _Builder(mechanism)
         sources = sorted(mechanism.sources(), key=lambda s: s.depth)
         for source in sources:
@@ -46,11 +48,13 @@ def normalize(mechanism: Mechanism) -> Mechanism:
         mechanism = Mechanism(mechanism.grid, mechanism.vocab, outputs)
         known = seen_by_counts(mechanism)
         if known:
-            mechanism = _Replacing(mechanism, {}, known).replaced(mechanism.sources())
+            mechanism = _Replacing(mechanism, {}, known, final=True).replaced(mechanism.sources())
         elif len(mechanism.sources()) == len(sources):
             return mechanism
         else:
-            mechanism = _Replacing(mechanism, {}, {}).replaced(mechanism.sources(), all_of_them=True)
+            mechanism = _Replacing(mechanism, {}, {}, final=True).replaced(
+                mechanism.sources(), all_of_them=True
+            )
 
 
 def seen_by_counts(mechanism: Mechanism) -> dict[Source, Quotient]:
@@ -103,7 +107,7 @@ def _output(function: Quotient, values: tuple[Value, ...]) -> View:
 # --- backward -------------------------------------------------------------------------------------------------------
 
 
-def coarsened(mechanism: Mechanism) -> Mechanism:
+def coarsened(mechanism: Mechanism, *, final: bool) -> Mechanism:
     """Merge what no reader of a copy tells apart, from the outputs back, until nothing changes."""
     while True:
         wanted: dict[Source, list[np.ndarray]] = {}
@@ -131,21 +135,28 @@ def coarsened(mechanism: Mechanism) -> Mechanism:
             demand(made.selection.score)  # type: ignore[union-attr]
         if not merged:
             return mechanism
-        mechanism = _Replacing(mechanism, merged, {}).replaced(live[::-1])
+        mechanism = _Replacing(mechanism, merged, {}, final=final).replaced(live[::-1])
 
 
 class _Replacing:
     """Sources replaced by coarser ones, and all that reads them made again."""
 
     def __init__(
-        self, mechanism: Mechanism, merged: dict[Source, Source], known: dict[Source, Quotient]
+        self,
+        mechanism: Mechanism,
+        merged: dict[Source, Source],
+        known: dict[Source, Quotient],
+        *,
+        final: bool,
     ) -> None:
-        self.mechanism, self.merged = mechanism, merged
+        self.mechanism, self.merged, self.final = mechanism, merged, final
         self.new = dict(known)
 
-    def replaced(self, live: list[Source], *, all_of_them: bool = False) -> Mechanism:
+    def replaced(self, live: list[Source], *, all_of_them: bool = False, ruled: bool = False) -> Mechanism:
+        """Make again what is merged or reads such, or all sources, or those with a rule."""
         for s in live:
             changed = all_of_them or s in self.merged or any(t in self.new for t in s.reads())
+            changed |= ruled and s.selection is not None and s.selection.rule is not None
             if s.selection is not None and changed and s not in self.new:
                 self.remake(s)
         m = self.mechanism
@@ -166,9 +177,11 @@ class _Replacing:
         default = None if made.default is None else names[made.default]
         reduce = "mean" if made.kind == "copy" else made.kind
         g = self.mechanism.grid
-        view = attend(selection, value, given, default, reduce, g, single=made.kind == "copy")
+        view = attend(
+            selection, value, given, default, reduce, g, single=made.kind == "copy", final=self.final
+        )
         codes = {identity(v): i for i, v in reversed(list(enumerate(names)))}
-        self.new[s] = view.function.then(np.array([codes[identity(v)] for v in view.values]))
+        self.new[s] = view.function.then(np.array([codes.get(identity(v), 0) for v in view.values]))
 
     def moved(self, function: Quotient) -> Quotient:
         """The function with what became of its sources in their place."""

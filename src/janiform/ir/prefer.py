@@ -12,7 +12,7 @@ import numpy as np
 
 from janiform.ir.mechanism import PLACE, Grid, Rule, Selection, lifted
 from janiform.ir.quotient import Quotient, aligned, combine
-from janiform.ir.reach import Spread, over_what_is_met, reach, refined, surviving
+from janiform.ir.reach import Spread, over_what_is_met, reach, refined, surviving, widened
 
 PLAIN: tuple[Rule, ...] = ("leftmost", "rightmost", "closest")
 
@@ -30,16 +30,18 @@ def by_rule(rule: Rule, g: Grid) -> np.ndarray:
     return k if rule == "rightmost" else -k
 
 
-def preferred(selection: Selection, value: Quotient, g: Grid, *, left: bool = True) -> Selection:
-    """Return a selection with a rule in its plainest form, for what is brought over by it.
-
-    ``left`` says that of keys of the highest score the leftmost is taken; else they hold one value.
-    """
-    rule, relation = selection.rule, selection.relation
-    if rule is None or reach(relation, g).high <= 1:
+def preferred(selection: Selection, value: Quotient, g: Grid) -> Selection:
+    """Return a selection with a rule in its plainest form, for what is brought over by it."""
+    rule, relation, score = selection.rule, selection.relation, selection.score
+    r = reach(relation, g)
+    if rule is None or r.high <= 1:
         return Selection(relation)
-    if selection.score is not None:
-        return _by_score(relation, selection.score, value, g, left)
+    if rule == "closest":
+        rule = "rightmost" if not r.after else "leftmost" if not r.before else rule
+    if rule in ("leftmost", "rightmost"):
+        score = Quotient.of([PLACE], g.indices if rule == "rightmost" else g.max_len - 1 - g.indices)
+    if score is not None:
+        return _by_score(relation, score, value, g)
     relation = surviving(relation, by_rule(rule, g), g)
     if reach(relation, g).high <= 1:
         return Selection(relation)
@@ -47,10 +49,10 @@ def preferred(selection: Selection, value: Quotient, g: Grid, *, left: bool = Tr
     return _plain(relation, rows, by_rule(rule, g)[rows.pair], g) or Selection(relation, rule)
 
 
-def _by_score(relation: Quotient, score: Quotient, value: Quotient, g: Grid, left: bool) -> Selection:
+def _by_score(relation: Quotient, score: Quotient, value: Quotient, g: Grid) -> Selection:
     """Rank what is compared and leave out what loses in any case, until neither changes anything."""
     while True:
-        score = refined(score, relation, g)
+        score = widened(refined(score, relation, g), relation)
         rows = _Rows.of(relation, value, score, g)
         ranks = rows.ranks(score)
         rows = replace(rows, rank=ranks[rows.cell])
@@ -61,7 +63,7 @@ def _by_score(relation: Quotient, score: Quotient, value: Quotient, g: Grid, lef
             met.reshape(score.table.shape),
             0,
         )
-        ties = left and not rows.one_value_a_rank()
+        ties = not rows.one_value_a_rank()
         kept = surviving(relation, _then_left(ranked, g) if ties else ranked, g)
         if kept is relation:
             break
@@ -106,7 +108,7 @@ class _Rows:
         keys, maps, columns = aligned(parts)
         spread = [Spread.of(Quotient(keys, maps, np.asarray(c)), g) for c in columns]
         s = spread[0]
-        where = np.nonzero(s.table.astype(bool)[s.pair])
+        where = np.nonzero(s.selected(g))
         at = (s.pair[where[0]], *where[1:])
         queries = [i for i in range(1, s.table.ndim) if i not in s.at_key]
         context = g.queries[where[0]]

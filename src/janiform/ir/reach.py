@@ -69,6 +69,13 @@ class Spread:
         """The classes of each place's pair with itself."""
         return self.pair[g.own]
 
+    def selected(self, g: Grid) -> np.ndarray:
+        """Which keys are selected at each pair, a query's own only where it holds what the query does."""
+        found = self.table.astype(bool)[self.pair]
+        if not self.together.all():
+            found[g.own] &= self.together
+        return found
+
 
 def _together(keys: list[Any], maps: list[np.ndarray], ndim: int) -> np.ndarray:
     allowed = np.ones((1,) * ndim, bool)
@@ -111,33 +118,63 @@ def reach(relation: Quotient, g: Grid) -> Reach:
 
 
 def feasible(relation: Quotient, g: Grid) -> Quotient:
-    """Leave out a query's own key where it would hold something else than the query does."""
+    """Return a relation as far as it matters: a query's own key holds what the query does.
+
+    Where that makes places matter no more, they are left out; else what is said of the own key is said of the query.
+    """
     s = Spread.of(relation, g)
     if s.together.all():
         return relation
-    table = s.table.astype(bool)
-    own = table & s.together
-    if (own == table)[s.own(g)].all():
-        return relation
-    wide = table[s.pair]
-    wide[g.own] = own[s.own(g)]
+    met = np.ones((len(s.pair), *s.table.shape[1:]), bool)
+    met[g.own] = s.together
+    wide = np.where(met, s.table[s.pair], HIGHEST)
+    low = wide.min(0)
     rest = [(k, m) for k, m in zip(relation.keys, relation.maps, strict=True) if k is not PAIR]
-    keys, maps = (PAIR, *(k for k, _ in rest)), (np.arange(len(s.pair)), *(m for _, m in rest))
-    return reduced(keys, maps, wide.astype(np.int64))
+    keys, maps = tuple(k for k, _ in rest), [m for _, m in rest]
+    if (low >= np.where(met, s.table[s.pair], LOWEST).max(0)).all():
+        return reduced(keys, tuple(maps), low)
+    table = s.table[s.pair]
+    for j, k in enumerate(keys):
+        other = ("key", source_of(k))
+        if k[0] == "query" and other in keys:
+            i = keys.index(other)
+            first, classes = first_seen(maps[j] * (int(maps[i].max()) + 1) + maps[i])
+            table, held = table.take(maps[j][first], 1 + j), maps[i][first]
+            own = np.moveaxis(table[g.own], (1 + i, 1 + j), (0, 1))[held, np.arange(len(held))]
+            table = table.copy()
+            table[g.own] = np.expand_dims(np.moveaxis(own, 0, j if i < j else 1 + j), 1 + i)
+            maps[j] = classes
+    return reduced((PAIR, *keys), (np.arange(len(s.pair)), *maps), table)
 
 
-def without_constant(relation: Quotient, g: Grid) -> tuple[Quotient, int]:
-    """Leave out the pairs that are selected whatever stands there, if there are as many for every query; return how many."""
+def countable(relation: Quotient, g: Grid) -> tuple[Quotient, int]:
+    """Return the plainest relation that selects as many keys but for a number, and that number.
+
+    Pairs that are selected whatever stands there do not count if there are as many for every query; a query's own key
+    counts where that is plainer.
+    """
+    more, itself = 0, Quotient.of([PAIR], (g.keys == g.queries).astype(np.int64))
+    if _is_constant(local(relation, g), 1):
+        other = itself.then(np.array([1, 0]))
+        relation, more = feasible(combine(np.minimum, [other, relation]), g), 1
     s = Spread.of(relation, g)
     table = s.table.astype(bool)
     always = np.asarray(table.reshape(len(table), -1).all(1))[s.pair]
     own = table | ~s.together
     always[g.own] = np.asarray(own.reshape(len(own), -1).all(1))[s.own(g)]
     widths = np.add.reduceat(always.astype(np.int64), g.starts)
-    if not widths[0] or (widths != widths[0]).any():
-        return relation, 0
-    at_pair = Quotient.of([PAIR], (~always).astype(np.int64))
-    return combine(np.minimum, [at_pair, relation]), int(widths[0])
+    if widths[0] and not (widths != widths[0]).any():
+        at_pair = Quotient.of([PAIR], (~always).astype(np.int64))
+        relation, more = feasible(combine(np.minimum, [at_pair, relation]), g), more + int(widths[0])
+    if relation.keys and _is_constant(local(relation, g), 0):
+        other = feasible(combine(np.maximum, [itself, relation]), g)
+        if len(other.keys) < len(relation.keys):
+            return other, more - 1
+    return relation, more
+
+
+def _is_constant(function: Quotient, code: int) -> bool:
+    return not function.keys and int(function.table) == code
 
 
 def surviving(relation: Quotient, rank: Quotient | np.ndarray, g: Grid) -> Quotient:
@@ -148,7 +185,7 @@ def surviving(relation: Quotient, rank: Quotient | np.ndarray, g: Grid) -> Quoti
     at_key = [lifted(rank, "key", g)] if isinstance(rank, Quotient) else []
     keys, maps, columns = aligned([relation, *at_key])
     s, *others = (Spread.of(Quotient(keys, maps, np.asarray(c)), g) for c in columns)
-    chosen = s.table.astype(bool)[s.pair]
+    chosen = s.selected(g)
     height = others[0].table[s.pair] if others else np.asarray(rank).reshape(-1, *[1] * (chosen.ndim - 1))
     lowest = np.where(chosen, height, LOWEST)
     sure = lowest.min(s.at_key, keepdims=True)
@@ -180,13 +217,28 @@ def refined(function: Quotient, relation: Quotient, g: Grid) -> Quotient:
     return Quotient(function.keys, tuple(maps), table)
 
 
+def widened(function: Quotient, relation: Quotient) -> Quotient:
+    """Return a function at the key over all sources at the key that a relation speaks of, too."""
+    table, keys, maps = function.table, list(function.keys), list(function.maps)
+    for k, m in zip(relation.keys, relation.maps, strict=True):
+        if k is not PAIR and k[0] == "key" and k[1] not in keys:
+            n = int(m.max()) + 1
+            table = np.broadcast_to(table[..., None], (*table.shape, n))
+            keys.append(k[1])
+            maps.append(m)
+    return Quotient(tuple(keys), tuple(maps), np.ascontiguousarray(table))
+
+
 def selectable(relation: Quotient, function: Quotient, g: Grid) -> np.ndarray:
     """Return which cells of a function at the key can be selected at all."""
     cells = np.arange(function.table.size).reshape(function.table.shape)
     at_key = lifted(Quotient(function.keys, function.maps, cells), "key", g)
-    _, _, (chosen, cell) = aligned([relation, at_key])
+    keys, maps, columns = aligned([relation, at_key])
+    chosen, cell = (Spread.of(Quotient(keys, maps, np.asarray(c)), g) for c in columns)
     found = np.zeros(function.table.size, bool)
-    found[np.unique(cell[chosen.astype(bool)])] = True
+    found[np.unique(np.broadcast_to(cell.table[cell.pair], chosen.selected(g).shape)[chosen.selected(g)])] = (
+        True
+    )
     return found.reshape(function.table.shape)
 
 
@@ -244,8 +296,7 @@ def alike(relation: Quotient, value: Quotient, g: Grid) -> bool:
         return True
     keys, maps, columns = aligned([relation, lifted(value, "key", g)])
     chosen, held = (Spread.of(Quotient(keys, maps, np.asarray(c)), g) for c in columns)
-    on = chosen.table.astype(bool)
-    low = np.where(on, held.table, HIGHEST).min(chosen.at_key)[chosen.pair]
-    high = np.where(on, held.table, LOWEST).max(chosen.at_key)[chosen.pair]
-    low = np.minimum.reduceat(low, g.starts, axis=0)
-    return bool((low >= np.maximum.reduceat(high, g.starts, axis=0)).all())
+    on, value_at = chosen.selected(g), held.table[held.pair]
+    low = np.minimum.reduceat(np.where(on, value_at, HIGHEST).min(chosen.at_key), g.starts, axis=0)
+    high = np.maximum.reduceat(np.where(on, value_at, LOWEST).max(chosen.at_key), g.starts, axis=0)
+    return bool((low >= high).all())

@@ -21,7 +21,6 @@ from janiform.decompile.compiled.rules import Scores, preference
 from janiform.decompile.compiled.stream import Average, Stream
 from janiform.ir.attend import attend
 from janiform.ir.mechanism import PAIR, PLACE, Grid
-from janiform.ir.prefer import preferred
 from janiform.ir.quotient import Quotient, first_seen, reduced
 from janiform.ir.reach import alike as one_value
 from janiform.ir.reach import feasible, reach
@@ -69,11 +68,11 @@ def read_head(
                 "a head averages its values together with BOS", float(np.ptp(vectors, 0).max())
             )
         view = attend(found.selection, None, (), None, "count", g)
+        if set(found.selection.relation.keys) <= {PAIR}:
+            stream.placed.append(found.selection.relation)
         weights = np.array([1.0 / (1.0 + float(w)) for w in view.values])  # type: ignore[arg-type]
         return Field.of(view.function, vectors[0] + weights[:, None] * (offered - vectors[0])), None, offered
     selection = replace(found.selection, relation=feasible(found.selection.relation, g))
-    if not found.left:
-        selection = preferred(selection, value, g, left=False)
     single = selection.rule is not None or not found.left or reach(selection.relation, g).high <= 1
     if single or one_value(selection.relation, value, g):
         view = attend(selection, value, names, "offered", "mean", g, single=single)

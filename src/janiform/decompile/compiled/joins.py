@@ -15,13 +15,14 @@ import numpy as np
 
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field
+from janiform.decompile.compiled.fields import alike as near
 from janiform.decompile.compiled.numbers import wholes
 from janiform.ir.attend import attend
 from janiform.ir.functions import canonical
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Selection, Source, View
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient, combine
-from janiform.ir.reach import local, without_constant
+from janiform.ir.reach import Spread, countable, feasible, local
 
 NEAR = 1e-3
 """How far from a straight line, beside its rise, a part may be."""
@@ -34,10 +35,15 @@ class Line:
     relation: Quotient
     start: np.ndarray
     slope: np.ndarray
+    less: bool = False
+    """Whether another count was subtracted."""
 
 
-def join_counts(parts: list[Field], g: Grid) -> list[Field]:
-    """Write lines of several counts as a line of one, where their signed sum counts a selection of its own."""
+def join_counts(parts: list[Field], placed: list[Quotient], g: Grid) -> list[Field]:
+    """Write lines of several counts as a line of one, where their signed sum counts a selection of its own.
+
+    ``placed`` are the relations of places that heads count: what they write is a number that the place decides.
+    """
     kept = list(parts)
     lines = {i: line for i, f in enumerate(parts) if (line := as_line(f)) is not None}
     places = [i for i, f in enumerate(parts) if f.keys == (PLACE,)]
@@ -45,24 +51,29 @@ def join_counts(parts: list[Field], g: Grid) -> list[Field]:
     while True:
         found = None
         for i, j in itertools.combinations(sorted(lines), 2):
-            found = found or _with(_joined(lines[i], lines[j]), i, j)
+            found = found or _with(_joined(lines[i], lines[j], g), i, j)
         for i, j in itertools.product(sorted(lines), places):
-            found = found or _with(_with_places(lines[i], kept[j], g), i, j)
+            found = found or _with(_with_places(lines[i], kept[j], placed, g), i, j)
         for i, j in itertools.product(sorted(lines), others):
             found = found or _with(_without_own(lines[i], kept[j], g), i, j)
         if found is None:
             return kept
-        line, i, j = found
+        (line, rest), i, j = found
         view = attend(Selection(line.relation), None, (), None, "count", g)
         numbers = np.array(view.values, float)
         kept[i], lines[i] = Field.of(view.function, line.start + numbers[:, None] * line.slope), line
-        kept[j] = Field.constant(np.zeros_like(line.start))
+        kept[j] = rest
         lines.pop(j, None)
         places, others = [p for p in places if p != j], [p for p in others if p != j]
 
 
-def _with(line: Line | None, i: int, j: int) -> tuple[Line, int, int] | None:
-    return None if line is None else (line, i, j)
+def _with(
+    found: Line | tuple[Line, Field] | None, i: int, j: int
+) -> tuple[tuple[Line, Field], int, int] | None:
+    if found is None:
+        return None
+    line, rest = found if isinstance(found, tuple) else (found, Field.constant(np.zeros_like(found.start)))
+    return (line, rest), i, j
 
 
 def as_line(f: Field) -> Line | None:
@@ -80,25 +91,28 @@ def as_line(f: Field) -> Line | None:
     return Line(s.selection.relation, start, slope)
 
 
-def _with_places(a: Line, f: Field, g: Grid) -> Line | None:
-    """One line for a count and a number of keys that places alone decide, which may be all that the count never selects."""
+def _with_places(a: Line, f: Field, placed: list[Quotient], g: Grid) -> tuple[Line, Field] | None:
+    """One line for a count and for keys that are selected by place, or of which those it counts are left out.
+
+    What remains of the part is no more than it was: nothing at all, or what is told apart of fewer places.
+    """
     rows = f.table[f.maps[0]]
-    numbers = (rows - rows[0]) @ a.slope / float(a.slope @ a.slope)
-    whole = np.round(numbers)
-    off = np.abs(rows - rows[0] - whole[:, None] * a.slope).max()
-    if off > NEAR * 10 * np.abs(a.slope).max():
-        return None
-    ever, other = _ever(a.relation, g), g.keys != g.queries
-    options = [(~ever, 1), (~ever & other, 1), (ever, -1), (ever | ~other, -1), (np.ones_like(ever), -1)]
-    for places, sign in options:
-        widths = np.add.reduceat(places.astype(np.int64), g.starts)
-        rest = sign * whole - widths
-        if not places.any() or np.ptp(rest):
-            continue
-        at_pair = Quotient.of([PAIR], places.astype(np.int64))
-        total = combine(lambda r, s, sign=sign: r | s if sign > 0 else r & (1 - s), [at_pair, a.relation])  # type: ignore[misc]
-        start = a.start + rows[0] + sign * float(rest[0]) * a.slope
-        return Line(total, start, sign * a.slope)
+    size = float(np.abs(a.slope).max())
+    for relation in placed:
+        chosen = relation.over([PAIR], [np.arange(len(g.keys))])
+        widths = np.add.reduceat(chosen.astype(np.int64), g.starts)
+        for sign in (1, -1):
+            rest = rows - sign * widths[:, None] * a.slope
+            pure = float(np.ptp(rest, axis=0).max()) <= NEAR * 10 * size
+            fewer = int(near(rest, NEAR * size).max()) < int(near(rows, NEAR * size).max())
+            if not (pure or (fewer and (a.less or sign < 0))):
+                continue
+            total = combine(lambda r, s, sign=sign: r + sign * s, [relation, a.relation])  # type: ignore[misc]
+            found = _as_relation(total, g)
+            if found is None or found[1] != 1:
+                continue
+            line = Line(found[0], a.start + sign * found[2] * a.slope, sign * a.slope, a.less)
+            return line, Field((PLACE,), (np.arange(len(g)),), rest) if not pure else Field.constant(rest[0])
     return None
 
 
@@ -137,7 +151,7 @@ def _ever(relation: Quotient, g: Grid) -> np.ndarray:
     return np.asarray(table.any(1))[relation.maps[axis]]
 
 
-def _joined(a: Line, b: Line) -> Line | None:
+def _joined(a: Line, b: Line, g: Grid) -> Line | None:
     """One line of a count for two, if there is one."""
     size = float(a.slope @ a.slope)
     ratio = float(a.slope @ b.slope) / size
@@ -145,13 +159,31 @@ def _joined(a: Line, b: Line) -> Line | None:
     if abs(sign) != 1 or np.abs(b.slope - sign * a.slope).max() > NEAR * np.abs(a.slope).max() * 10:
         return None
     total = combine(lambda x, y: x.astype(np.int64) + sign * y.astype(np.int64), [a.relation, b.relation])
-    codes = set(total.codes.tolist())
-    start = a.start + b.start
-    if codes == {0, 1}:
-        return Line(total, start, a.slope)
-    if codes == {-1, 0}:
-        return Line(total.then(np.array([0, 1])), start, -a.slope)  # -1 is the last code
-    return None
+    found = _as_relation(total, g)
+    if found is None:
+        return None
+    relation, way, more = found
+    less = a.less or b.less or sign < 0
+    return Line(relation, a.start + b.start + more * a.slope, way * a.slope, less)
+
+
+def _as_relation(total: Quotient, g: Grid) -> tuple[Quotient, int, int] | None:
+    """A signed sum of relations as a relation, 1 or -1 times, and a number that a query's own key adds."""
+    s = Spread.of(total, g)
+    own, elsewhere = s.own(g), s.pair[g.keys != g.queries]
+    others = set(s.table[elsewhere].ravel().tolist())
+    at_own = s.table[own]
+    mine = set(at_own[np.broadcast_to(s.together, (1, *s.table.shape[1:])).repeat(len(own), 0)].tolist())
+    way = 1 if others <= {0, 1} else -1 if others <= {-1, 0} else 0
+    if not way:
+        return None
+    if mine <= {0, way}:
+        return feasible(Quotient(total.keys, total.maps, np.clip(way * total.table, 0, 1)), g), way, 0
+    if len(mine) > 1:
+        return None
+    at_pair = Quotient.of([PAIR], (g.keys != g.queries).astype(np.int64))
+    rest = combine(lambda t, p: np.clip(way * t, 0, 1) * p, [total, at_pair])
+    return feasible(rest, g), way, mine.pop()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +215,7 @@ def join_products(f: Field, averaged: dict[Source, Averaged], g: Grid) -> Field:
 
 def _widths(c: Source, relation: Quotient, g: Grid) -> np.ndarray | None:
     """How many keys a relation selects for each code of a source, if that says so."""
-    fewer, more = without_constant(relation, g)
+    fewer, more = countable(relation, g)
     if c.kind == "count" and same_relation(fewer, c.selection.relation):  # type: ignore[union-attr]
         return np.array(c.values, float) + more
     if c is PLACE and all(k is PAIR for k in relation.keys):
@@ -272,11 +304,11 @@ def _numbers(
         whole = wholes(np.append(shares[kept], 0.0), NEAR / 10)[:-1]
     except CannotDecompile:
         return None
-    numbers = [0] * len(m.values)
-    for c, x in zip(kept, whole, strict=True):
-        numbers[c] = x
-    unit = flat[strongest] / numbers[strongest]
-    return Averaged(m.selection, m.value, tuple(numbers)), unit.reshape(lift.shape[1:])
+    counts = [0] * len(m.values)
+    for c, share in zip(kept, map(int, whole), strict=True):
+        counts[c] = share
+    unit = flat[strongest] / counts[strongest]
+    return Averaged(m.selection, m.value, tuple(counts)), unit.reshape(lift.shape[1:])
 
 
 def _defaulted(

@@ -43,7 +43,7 @@ def read_mlp(stream: Stream, layer: Layer) -> None:
             stream.constant = stream.constant + np.maximum(fixed, 0.0) @ layer.W_out[units]
             continue
         scaled = [Field(f.keys, f.maps, f.table / size[units]) for f in own]
-        tidied = join_counts([tidy(f, stream.tolerance) for f in scaled], stream.grid)
+        tidied = join_counts([tidy(f, stream.tolerance) for f in scaled], stream.placed, stream.grid)
         rest = sum((f.rows()[0][units] for f in raw if not set(f.keys) & set(keys)), before[units])
         whole = added(tidied)
         hidden = np.maximum(whole.table * size[units] + rest, 0.0)

@@ -73,7 +73,7 @@ def network(weights: Mapping[str, np.ndarray], *, causal: bool = False) -> Netwo
         raise CannotDecompile(f"{norms[0]} is a normalization; only models without one hold exact tables")
     W_E, W_pos = get("embed.W_E"), get("pos_embed.W_pos")
     d = W_E.shape[1]
-    layers = []
+    layers: list[Layer] = []
     while any(n.startswith(f"blocks.{len(layers)}.") for n in weights):
         at = f"blocks.{len(layers)}."
         has_mlp = f"{at}mlp.W_in" in weights

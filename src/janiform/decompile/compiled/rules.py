@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Rule, Selection, lifted, source_of
 from janiform.ir.quotient import Quotient, combine, reduced
-from janiform.ir.reach import alike, over_what_is_met
+from janiform.ir.reach import alike, feasible, over_what_is_met, reach
 
 TIE = 1.0
 """Scores closer than this are equal; those that are not must be HARD times as far apart."""
@@ -43,10 +43,10 @@ class Scores:
         """Return a table of booleans as a relation."""
         return reduced(self.keys, self.maps, chosen.reshape(self.shape).astype(np.int64))
 
-    def at_key(self, codes: np.ndarray, known: np.ndarray, g: Grid) -> Quotient:
-        """Return a table over (index, key) as a function of what a key holds, as far as it is known."""
+    def at_key(self, codes: np.ndarray, known: np.ndarray, places: np.ndarray) -> Quotient:
+        """Return a table over (class of place, key) as a function of what a key holds, as far as it is known."""
         keys: list[Any] = [PLACE]
-        maps, shape = [g.indices], [g.max_len]
+        maps, shape = [places], [int(places.max()) + 1]
         for k, m, n in zip(self.keys, self.maps, self.shape, strict=True):
             if k is not PAIR and k[0] == "key":
                 keys.append(k[1])
@@ -84,8 +84,8 @@ def preference(scores: Scores, value: Quotient, g: Grid) -> Preference:
             raise CannotDecompile("some keys are level with BOS and others above it")
         return Preference(Selection(scores.relation(level)), counted=True)
     if chosen.all():
-        chosen = _can_win(scores, g)
-    return _ruled(scores, chosen, value, g)
+        return _ruled(scores, _can_win(scores, g), value, g, covered=True)
+    return _ruled(scores, chosen, value, g, covered=False)
 
 
 def _can_win(scores: Scores, g: Grid) -> np.ndarray:
@@ -124,11 +124,11 @@ def _least(scores: Scores, g: Grid) -> np.ndarray:
     return least
 
 
-def _ruled(scores: Scores, chosen: np.ndarray, value: Quotient, g: Grid) -> Preference:
+def _ruled(scores: Scores, chosen: np.ndarray, value: Quotient, g: Grid, *, covered: bool) -> Preference:
     """Say by which rule one of the keys that can win is preferred."""
     selection = Selection(scores.relation(chosen))
     rows = _Rows.of(scores, chosen, g)
-    if rows.level():
+    if rows.level() or reach(feasible(selection.relation, g), g).high <= 1:
         return Preference(selection)
     orders: tuple[tuple[Rule, np.ndarray], ...] = (
         ("leftmost", -rows.key_index),
@@ -138,22 +138,30 @@ def _ruled(scores: Scores, chosen: np.ndarray, value: Quotient, g: Grid) -> Pref
     for rule, order in orders:
         if rows.ordered_by(order):
             return Preference(Selection(selection.relation, rule))
-    height, base = rows.heights(g.max_len, scores.table.shape[1], len(g) * scores.table.shape[2])
+    for places in (g.indices, np.arange(len(g))):
+        found = rows.heights(places, scores.table.shape[1], len(g) * scores.table.shape[2])
+        if found is not None:
+            break
+    else:
+        raise CannotDecompile("keys are preferred by no rule that is known")
+    height, base = found
     known = np.isfinite(height)
-    by_score = _by_score_then_left(height, known)
+    by_score = _by_score_then_left(height, known, places, g)
     if by_score is not None:
-        found, height = by_score
-        relation = scores.relation(_consistent(scores, height, base, g))
-        return Preference(Selection(relation, "largest", scores.at_key(found, known, g)))
-    relation = scores.relation(_consistent(scores, height, base, g))
+        ranks, height = by_score
+        taken = chosen | _consistent(scores, height, base, places, g) if covered else chosen
+        return Preference(Selection(scores.relation(taken), "largest", scores.at_key(ranks, known, places)))
+    relation = scores.relation(chosen | _consistent(scores, height, base, places, g) if covered else chosen)
     steps = first_steps(np.unique(height[known]))
     ranks = np.where(known, np.searchsorted(steps, np.where(known, height, 0.0) + TIE / 2) - 1, 0)
-    return _level_keys(Selection(relation, "largest", scores.at_key(ranks, known, g)), value, g)
+    return _level_keys(Selection(relation, "largest", scores.at_key(ranks, known, places)), value, g)
 
 
-def _consistent(scores: Scores, height: np.ndarray, base: np.ndarray, g: Grid) -> np.ndarray:
+def _consistent(
+    scores: Scores, height: np.ndarray, base: np.ndarray, places: np.ndarray, g: Grid
+) -> np.ndarray:
     """Which keys have the score of those that are selected, also where they lose in any case."""
-    expected = base.reshape(len(g), 1, -1)[g.queries] + height[g.indices[g.keys]][:, :, None]
+    expected = base.reshape(len(g), 1, -1)[g.queries] + height[places[g.keys]][:, :, None]
     off = np.abs(np.where(np.isfinite(expected), expected, math.inf) - scores.table[scores.pair])
     found = np.zeros(scores.table.shape, bool)
     np.logical_or.at(found, scores.pair, off <= TIE)
@@ -177,16 +185,20 @@ def _level_keys(selection: Selection, value: Quotient, g: Grid) -> Preference:
     return Preference(selection, left=False)
 
 
-def _by_score_then_left(height: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Heights over (index, key) as ``n * score - index`` in units of one step, if they are that; and all heights by it.
+def _by_score_then_left(
+    height: np.ndarray, known: np.ndarray, places: np.ndarray, g: Grid
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Heights over (place, key) as ``n * score - index`` in units of one step, if they are that; and all heights by it.
 
-    A key whose score is the same at every index where it is known has it at the others too.
+    A key whose score is the same at every place where it is known has it at the others too.
     """
-    n = len(height)
+    n = g.max_len
     numbers = first_steps(np.unique(height[known]))
     if len(numbers) < 2:
         return None
-    unit, index = float(np.diff(numbers).min()), np.arange(n)[:, None]
+    index = np.zeros((len(height), 1))
+    index[places, 0] = g.indices
+    unit = float(np.diff(numbers).min())
     whole = (height - numbers[0]) / unit + index
     start = whole[known].min()
     score = np.where(known, np.round((whole - start) / n), 0)
@@ -204,6 +216,7 @@ class _Rows:
     """The keys that can win, one row each: the query's context, the index and class of the key, and its score."""
 
     context: np.ndarray
+    place: np.ndarray
     key_index: np.ndarray
     query_index: np.ndarray
     key: np.ndarray
@@ -214,7 +227,12 @@ class _Rows:
         p, k, q = np.nonzero(chosen[scores.pair])
         context = g.queries[p] * chosen.shape[2] + q
         return cls(
-            context, g.indices[g.keys[p]], g.indices[g.queries[p]], k, scores.table[scores.pair[p], k, q]
+            context,
+            g.keys[p],
+            g.indices[g.keys[p]],
+            g.indices[g.queries[p]],
+            k,
+            scores.table[scores.pair[p], k, q],
         )
 
     def level(self) -> bool:
@@ -231,20 +249,19 @@ class _Rows:
         return bool((np.where(rise == 0, np.abs(step) <= TIE, step > TIE) | ~same).all())
 
     def heights(
-        self, n: int, keys: int, contexts: int
-    ) -> tuple[Float[np.ndarray, "index key"], Float[np.ndarray, " context"]]:
+        self, places: np.ndarray, keys: int, contexts: int
+    ) -> tuple[Float[np.ndarray, "place key"], Float[np.ndarray, " context"]] | None:
         """Return scores as a sum of a term of the key and one of the query's context, infinite where unknown.
 
-        Raises CannotDecompile where scores are no such sum.
+        Places are told apart as ``places`` says. None where scores are no such sum.
         """
-        state = self.key_index * keys + self.key
+        n = int(places.max()) + 1
+        state = places[self.place] * keys + self.key
         height, bases = np.full(n * keys, math.inf), np.full(contexts, math.inf)
         order = np.argsort(self.context, kind="stable")
         bounds = np.flatnonzero(np.diff(self.context[order], prepend=-1))
-        groups = [order[a:b] for a, b in zip(bounds, [*bounds[1:], len(order)])]
-        groups.sort(key=len, reverse=True)
-        height[state[groups[0][0]]] = 0.0
-        waiting = groups
+        waiting = [order[a:b] for a, b in zip(bounds, [*bounds[1:], len(order)])]
+        waiting.sort(key=len, reverse=True)
         while waiting:
             left = []
             for rows in waiting:
@@ -253,11 +270,9 @@ class _Rows:
                     left.append(rows)
                     continue
                 offsets = self.score[rows][known] - height[state[rows]][known]
-                base = float(np.median(offsets))
                 if np.ptp(offsets) > TIE:
-                    raise CannotDecompile(
-                        "keys are preferred by no rule that is known", float(np.ptp(offsets))
-                    )
+                    return None
+                base = float(np.median(offsets))
                 fresh = rows[~known]
                 height[state[fresh]] = self.score[fresh] - base
                 bases[self.context[rows[0]]] = base

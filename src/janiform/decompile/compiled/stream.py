@@ -133,6 +133,7 @@ class Stream:
     fields: list[Field] = field(default_factory=list)
     averaged: dict[Source, Averaged] = field(default_factory=dict)
     averages: list[Average] = field(default_factory=list)
+    placed: list[Quotient] = field(default_factory=list)
     unsure: list[np.ndarray] = field(default_factory=list)
 
     def read(self, matrix: np.ndarray, bias: np.ndarray | float = 0.0) -> tuple[list[Field], np.ndarray]:
@@ -144,7 +145,7 @@ class Stream:
             constant = constant + a.base(matrix)
         parts = together(parts)
         size = self.tolerance * max((float(np.abs(f.table).max(initial=0.0)) for f in parts), default=0.0)
-        joined = join_counts([tidy(f, size) for f in parts], self.grid)
+        joined = join_counts([tidy(f, size) for f in parts], self.placed, self.grid)
         kept = []
         for f in nested(joined):
             f = tidy(f, size)
