@@ -7,14 +7,16 @@ from tests.learn.random_drafts import all_inputs
 
 from janiform.ir.evaluate import evaluate
 from janiform.ir.semantics import Signature
-from janiform.learn.climb import Climbing, empty, predicted, race
+from janiform.learn.climb import Climbing, empty, predicted, race, score
 from janiform.learn.condense import condense
-from janiform.learn.draft import Bench, Frame, Number, Steps, Tally
+from janiform.learn.draft import Bench, Draft, Frame, Number, Steps, Tally
 from janiform.learn.grow import Growth
 from janiform.learn.harden import harden
 from janiform.learn.numbers import laddered, numerical
+from janiform.learn.relaxed import Relaxation, relax
 from janiform.learn.search import Search
-from janiform.tasks.examples import Examples
+from janiform.learn.template import Shape
+from janiform.tasks.examples import Data, Examples
 from janiform.text.standalone import to_python
 
 FRAME = Frame(3, 6, 3, causal=True)
@@ -32,13 +34,8 @@ def growth_on(draft, data: Examples, seed: int) -> Growth:
     return Growth(at, bench, data.y, np.ones(len(data)), rng)
 
 
-def test_a_sum_of_what_tokens_are_worth_is_found_and_read_off() -> None:
-    """The search is right on every input with numbers, and so are the program, its Python and its weights."""
-    *_, last = race(DATA, [empty(FRAME)], Climbing(climbs=1, rounds=6, tries=800), seed=2)
-    assert last.token_accuracy == 1.0
-    assert {Number, Tally, Steps} <= {type(u) for u in last.draft.units}
-    short = condense(last.draft, DATA)
-    signature = Signature("abc", FRAME.length, causal=True)
+def agreeing(short: Draft, signature: Signature) -> None:
+    """Program, Python and weights say on every input what the draft says."""
     program = harden(short, signature, "nzp", "out")
     inputs = [[signature.vocab[c] for c in row if c >= 0] for row in X]
     meant = evaluate(program, inputs, signature=signature)["out"]
@@ -48,6 +45,30 @@ def test_a_sum_of_what_tokens_are_worth_is_found_and_read_off() -> None:
     exec(to_python(program, "run", signature=signature), scope)
     assert [scope["run"](i) for i in inputs] == meant
     assert program.compile(signature=signature).run(inputs)["out"] == meant
+
+
+def test_a_sum_of_what_tokens_are_worth_is_found_and_read_off() -> None:
+    """The search is right on every input with numbers, and so are the program, its Python and its weights."""
+    *_, last = race(DATA, [empty(FRAME)], Climbing(climbs=1, rounds=6, tries=800), seed=2)
+    assert last.token_accuracy == 1.0
+    assert {Number, Tally, Steps} <= {type(u) for u in last.draft.units}
+    short = condense(last.draft, DATA)
+    signature = Signature("abc", FRAME.length, causal=True)
+    agreeing(short, signature)
+
+
+def test_a_relaxed_draft_with_real_numbers_is_searched_on_and_becomes_whole() -> None:
+    """What tokens are worth is trained, the search goes on from it, and condensing finds whole numbers for the real ones."""
+    signature = Signature("abc", FRAME.length, causal=True)
+    data = Data("worth", signature, tuple("nzp"), False, DATA, DATA, DATA)
+    shape = Shape(layers=1, copies=0, tallies=0, tables=0, sums=1, numbers=1, numerical=1)
+    trained = relax(data, Relaxation(shape, restarts=6, steps=150), seed=0)[0]
+    assert any((u.numbers % 1).any() for u in trained.units if isinstance(u, Number))
+    first, *_ = race(DATA, [trained], Climbing(climbs=1, rounds=1, tries=10), seed=0)
+    assert first.token_accuracy >= score(trained, DATA)[0] - 0.01
+    short = condense(first.draft, DATA)
+    assert not any((u.numbers % 1).any() for u in short.units if isinstance(u, Number))
+    agreeing(short, signature)
 
 
 def test_a_candidate_with_numbers_draws_nothing_from_the_search() -> None:

@@ -32,7 +32,7 @@ class Relaxation:
     ``halvings`` are the shares of the steps after which the worse half of the restarts is dropped.
     """
 
-    shape: Shape = field(default_factory=Shape)
+    shape: Shape = field(default_factory=lambda: Shape(numerical=1))
     annealing: Annealing = field(default_factory=Annealing)
     restarts: int = 16
     steps: int = 600
