@@ -184,8 +184,6 @@ def _average(
         raise CompileError(
             f"a {reduce} of {len(defined)} different numbers has too many values to list; round them first"
         )
-    if reduce == "mean" and len(defined) == 1 and None in numbers:
-        return _all_defined(selection, value.then(to), numbers, default, r, g)
     own = {float(v): v for v in reversed(numbers) if isinstance(v, int | float)} if reduce == "mean" else {}
     named: tuple[Value, ...] = tuple(own.get(x, canonical(x)) for x in listed)
     if None in numbers:

@@ -226,7 +226,7 @@ def widened(function: Quotient, relation: Quotient) -> Quotient:
             table = np.broadcast_to(table[..., None], (*table.shape, n))
             keys.append(k[1])
             maps.append(m)
-    return Quotient(tuple(keys), tuple(maps), np.ascontiguousarray(table))
+    return Quotient(tuple(keys), tuple(maps), np.array(table, order="C"))  # a constant stays one
 
 
 def selectable(relation: Quotient, function: Quotient, g: Grid) -> np.ndarray:
