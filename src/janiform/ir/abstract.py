@@ -12,6 +12,7 @@ from janiform.errors import CompileError
 from janiform.ir.attend import attend
 from janiform.ir.domains import Facts
 from janiform.ir.functions import canonical, identity, is_number, order
+from janiform.ir.joined import joined
 from janiform.ir.lower import lower, refuse_meaningless
 from janiform.ir.mechanism import PLACE, TOKENS, Mechanism, Selection, View, grid, lifted
 from janiform.ir.nodes import (
@@ -57,7 +58,7 @@ def abstract(program: Program, signature: Signature) -> Mechanism:
         reader.read(n)
     outputs = {}
     for name, n in lowered.outputs.items():
-        outputs[name] = View(reader.views[n], reader.values(n))
+        outputs[name] = View(reader.read_through(n), reader.values(n))
     return Mechanism(reader.grid, signature.vocab, outputs)
 
 
@@ -68,6 +69,7 @@ class _Reader:
         self.facts = facts
         self.grid = grid(facts.signature.max_len, facts.signature.causal)
         self.views: dict[Sequence, Quotient] = {}
+        self.final: dict[Sequence, Quotient] = {}
         self.selections: dict[Selector, Selection] = {}
 
     def read(self, n: Node) -> None:
@@ -110,6 +112,12 @@ class _Reader:
                 return self.readout(n)
         raise TypeError(f"unknown sequence node {type(n).__name__}")
 
+    def read_through(self, n: Sequence) -> Quotient:
+        """The view of a node as something other than a map reads it."""
+        if n not in self.final:
+            self.final[n] = joined(self.views[n], self.grid)
+        return self.final[n]
+
     def variable(self, n: Sequence) -> Quotient:
         """The view of a node that tables speak of; lengths need not be nodes of the program."""
         if n not in self.views:
@@ -122,7 +130,7 @@ class _Reader:
             values = tuple(v + 0 if isinstance(v, bool) else v for v in values)
         found = attend(
             self.selections[n.selector],
-            self.views[n.values],
+            self.read_through(n.values),
             values,
             n.default,
             n.reduce,
@@ -160,7 +168,8 @@ class _Reader:
     def selection(self, s: Selector) -> Selection:
         match s:
             case Select(keys=k, queries=q):
-                sides = [lifted(self.views[k], "key", self.grid), lifted(self.views[q], "query", self.grid)]
+                key, query = self.read_through(k), self.read_through(q)
+                sides = [lifted(key, "key", self.grid), lifted(query, "query", self.grid)]
                 return Selection(compose(predicate_table(self.facts, s).astype(np.int64), sides))
             case And(left=a, right=b):
                 return Selection(combine(np.minimum, [self.relation(a), self.relation(b)]))
@@ -173,7 +182,7 @@ class _Reader:
                     return Selection(self.relation(a), rule)  # type: ignore[arg-type]
                 assert score is not None
                 ranks = _ranks(self.values(score), rule == "largest")
-                return Selection(self.relation(a), "largest", self.views[score].then(ranks))
+                return Selection(self.relation(a), "largest", self.read_through(score).then(ranks))
         raise TypeError(f"unknown selector node {type(s).__name__}")
 
     def relation(self, s: Selector) -> Quotient:

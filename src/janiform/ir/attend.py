@@ -13,22 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from janiform.errors import CompileError
+from janiform.ir.counts import countable
 from janiform.ir.functions import canonical, identity, order
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Kind, Selection, Source, View, source_of
 from janiform.ir.nodes import Value
 from janiform.ir.prefer import preferred
 from janiform.ir.quotient import Quotient, combine
-from janiform.ir.reach import (
-    Reach,
-    alike,
-    countable,
-    feasible,
-    local,
-    over_what_is_met,
-    reach,
-    refined,
-    selectable,
-)
+from janiform.ir.reach import Reach, alike, feasible, local, over_what_is_met, reach, refined, selectable
 from janiform.ir.values import means, sums
 
 
@@ -87,10 +78,17 @@ def attend(
     numeric = all(v is None or isinstance(v, int | float) for v in values)
     if reduce == "sum" and not single and not value.keys:
         return _multiple(_count(selection, r, g), values[int(value.table)], default)
-    if single or (reduce == "mean" and not numeric):
-        found = _copy(selection, value, values, default, r)
-    else:
-        found = _average(selection, value, values, default, r, reduce, g)
+    if not single and reduce == "mean" and numeric:
+        whole = _all_defined(selection, value, values, default, g, final)
+        if whole is not None:
+            return whole
+    copied = single or (reduce == "mean" and not numeric)
+    placed = not r.low and reduce != "sum" and not set(selection.relation.keys) - {PAIR}
+    if placed:
+        found = _source(selection, value, values, default, replace(r, low=1), reduce, g, copied)
+        if any(s is not PLACE for s in found.reads()):
+            return _where_any(found, default, g)
+    found = _source(selection, value, values, default, r, reduce, g, copied)
     if all(s is PLACE for s in found.reads()):
         return _placed(found, g)
     size = len(found.values)
@@ -111,6 +109,45 @@ def _count(selection: Selection, r: Reach, g: Grid) -> View:
         placed = _placed(found, g)
         return View(placed.function, tuple(w + more for w in numbers))
     return View(Quotient.of([found], np.arange(len(numbers))), tuple(w + more for w in numbers))
+
+
+def _source(
+    selection: Selection,
+    value: Quotient,
+    values: tuple[Value, ...],
+    default: Value,
+    r: Reach,
+    reduce: str,
+    g: Grid,
+    copied: bool,
+) -> Source:
+    if copied:
+        return _copy(selection, value, values, default, r)
+    return _average(selection, value, values, default, r, reduce, g)
+
+
+def _all_defined(
+    selection: Selection, value: Quotient, values: tuple[Value, ...], default: Value, g: Grid, final: bool
+) -> View | None:
+    """The mean of one number, undefined where any of several is: it only says whether all are defined."""
+    met = {values[c] for c in value.codes.tolist() if c < len(values)}
+    if None not in met or len(met) != 2:
+        return None
+    number = next(v for v in met if v is not None)
+    flags = tuple(int(v is not None) for v in values)
+    view = attend(selection, value, flags, -1, "mean", g, final=final)
+    named = [number if v == 1 else default if v == -1 else None for v in view.values]
+    return View(view.function, tuple(named))
+
+
+def _where_any(found: Source, default: Value, g: Grid) -> View:
+    """What a selection by place brings, and the default where it is known from the place that nothing is selected."""
+    assert found.selection is not None
+    chosen = found.selection.relation.over([PAIR], [np.arange(len(g.keys))])
+    some = Quotient.of([PLACE], (np.add.reduceat(chosen, g.starts) > 0).astype(np.int64))
+    n = len(found.values)
+    brought = Quotient.of([found], np.arange(n))
+    return View(combine(lambda e, c: np.where(e, c, n), [some, brought]), (*found.values, default))
 
 
 def _product(value: Quotient, values: tuple[Value, ...], count: View) -> View:

@@ -15,7 +15,7 @@ from janiform.ir.concrete_selectors import Phrases
 from janiform.ir.derived import length
 from janiform.ir.fitting import arguments, fit
 from janiform.ir.functions import Apply, Arg, Fn, Lit, canonical, is_number, substitute
-from janiform.ir.mechanism import PLACE, TOKENS, Mechanism, Rule, Source
+from janiform.ir.mechanism import PAIR, PLACE, TOKENS, Grid, Mechanism, Rule, Source, source_of
 from janiform.ir.nodes import (
     Aggregate,
     Best,
@@ -31,7 +31,8 @@ from janiform.ir.nodes import (
     walk,
 )
 from janiform.ir.program import Program
-from janiform.ir.quotient import Quotient
+from janiform.ir.quotient import Quotient, reduced
+from janiform.ir.reach import over_what_is_met
 
 
 def concrete(normal: Mechanism) -> Program:
@@ -69,31 +70,76 @@ def _names(outputs: dict[str, Sequence]) -> dict[Node, str]:
 
 @dataclass(slots=True)
 class Writer:
-    """The nodes of sources, and the names of their codes."""
+    """The nodes of sources, and the names of their codes.
+
+    ``empty`` are the places where a source's selection by place finds nothing: there its node is undefined, a value that
+    is no code and is named last. ``doubles`` are defaults that all readers take for another value.
+    """
 
     mechanism: Mechanism
     nodes: dict[Source, Sequence] = field(default_factory=dict)
     labels: dict[Source, tuple[Value, ...]] = field(default_factory=dict)
+    empty: dict[Source, np.ndarray] = field(default_factory=dict)
+    doubles: dict[Source, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes[TOKENS], self.labels[TOKENS] = Tokens(), self.mechanism.vocab
+        self.doubles = doubled(self.mechanism)
         for s in self.mechanism.sources():
             if s.selection is not None:
+                empty = nowhere(s, self.mechanism.grid)
+                if empty is not None:
+                    self.empty[s] = empty
                 self.nodes[s] = self.write(s)
 
     # --- functions ----------------------------------------------------------------------------------------------------
 
     def map(self, function: Quotient, results: Sized[Value]) -> Sequence:
         """Return a node for a position-wise function whose codes are named."""
-        parts = [self.reading(k, m) for k, m in zip(function.keys, function.maps, strict=True)]  # type: ignore[arg-type]
+        function = self.extended(function)
+        parts = [self.reading(k, m) for k, m in zip(function.keys, function.maps, strict=True)]
         over = Quotient(function.keys, tuple(p.classes for p in parts), function.table)
         return mapped(fit(over, [p.names for p in parts], list(results)), [p.node for p in parts])
 
+    def extended(self, function: Quotient) -> Quotient:
+        """Return a function, or a relation, over what nodes hold, with undefined where places select nothing.
+
+        Where undefined says enough of the place, the place is not asked.
+        """
+        if not any(s in self.empty for s in map(source_of, function.keys)):
+            return function
+        g = self.mechanism.grid
+        where = PAIR if any(isinstance(k, tuple) for k in function.keys) or PAIR in function.keys else PLACE
+        size = len(g.keys) if where is PAIR else len(g)
+        rest = [k for k in function.keys if k is not where]
+        table = np.broadcast_to(function.table, (size, *function.table.shape))
+        if where in function.keys:
+            table = np.moveaxis(function.table, function.keys.index(where), 0)[function.classes(where)]
+        met, maps = np.ones(table.shape, bool), [np.arange(size)]
+        for axis, k in enumerate(rest, 1):
+            m, s = function.classes(k), source_of(k)
+            if s in self.empty:
+                none = self.empty[s] if where is PLACE else self.empty[s][g.places(k[0])]
+                none = none.reshape(-1, *[1] * (table.ndim - 1))
+                first = [int(m[0])]
+                table = np.concatenate([table, table.take(first, axis)], axis)
+                met = np.concatenate([met & ~none, met.take(first, axis) & none], axis)
+                m = np.append(m, int(m.max()) + 1)
+            maps.append(m)
+        whole = Quotient((where, *rest), tuple(maps), table)
+        plain = over_what_is_met(whole, met, int(table.flat[0]))
+        return plain if where not in plain.keys else reduced(whole.keys, whole.maps, whole.table)
+
     def reading(self, s: Source, classes: np.ndarray) -> Reading:
         """Return a node from which a partition of a source's codes can be read."""
-        if s is not PLACE:
-            return Reading(self.nodes[s], self.labels[s], classes)
-        return self.place(classes)
+        if s is PLACE:
+            return self.place(classes)
+        names = self.labels[s]
+        if s in self.empty and len(classes) < len(names):
+            classes = np.append(classes, classes[0])
+        if s in self.doubles:
+            names, classes = names[:-1], classes[:-1]
+        return Reading(self.nodes[s], names, classes)
 
     def place(self, classes: np.ndarray) -> Reading:
         """Return the plainest number of index and length that says which class a place is of."""
@@ -176,10 +222,10 @@ class Writer:
         default: Value = None
         if s.default is not None and s.default < given:
             default = labels[s.default]
-        elif s.default is not None and None in labels:
+        elif (s.default is not None or s in self.empty) and None in labels:
             default = "none"
         node = self.map(function, [*labels, *[labels[0]] * (len(s.values) + 1 - given)])
-        if s.default is not None and s.default >= given:
+        if (s.default is not None and s.default >= given) or s in self.empty:
             labels.append(default)
         self.labels[s] = tuple(labels)
         return Aggregate(selector, node, default)
@@ -201,16 +247,54 @@ class Writer:
         return list(range(given))
 
     def average(self, s: Source, selector: Selector) -> Sequence:
+        """Numbers as they are; a default that is none of them is undefined, or -1 where undefined means something else."""
         assert s.value is not None
-        holes = None in s.numbers
-        apart: Value = -1 if holes else None
-        labels = tuple(apart if v == "apart" else canonical(v) for v in s.values)
-        self.labels[s] = labels
-        default = None if s.default is None else labels[s.default]
-        if s.default is None and s.kind == "sum":
-            default = 0
         node = self.map(s.value, [*s.numbers, s.numbers[0]])
+        apart: Value = -1 if None in s.numbers else None
+        names = [v if isinstance(v, str) else canonical(v) for v in s.values]
+        if s in self.doubles:
+            apart = names[self.doubles[s]]
+        labels = [apart if v == "apart" else v for v in names]
+        if s in self.empty:
+            labels.append(apart)
+        self.labels[s] = tuple(labels)
+        default = apart if s.default is not None or s in self.empty else 0 if s.kind == "sum" else None
         return Aggregate(selector, node, default, s.kind)  # type: ignore[arg-type]
+
+
+def nowhere(s: Source, g: Grid) -> np.ndarray | None:
+    """Return at which places a selection by place finds nothing, where a source leaves that to its readers."""
+    if s.default is not None or s.kind not in ("copy", "mean") or s.selection is None:
+        return None
+    if set(s.selection.relation.keys) - {PAIR}:
+        return None
+    chosen = s.selection.relation.over([PAIR], [np.arange(len(g.keys))])
+    empty = np.add.reduceat(chosen, g.starts) == 0
+    return empty if empty.any() else None
+
+
+def doubled(mechanism: Mechanism) -> dict[Source, int]:
+    """Return the defaults of means and sums that every reader takes for some number, with that number's code."""
+    read: dict[Source, list[np.ndarray]] = {}
+    functions = [v.function for v in mechanism.outputs.values()]
+    for s in mechanism.sources():
+        if s.selection is not None:
+            functions += [f for f in (s.selection.relation, s.selection.score, s.value) if f is not None]
+    for f in functions:
+        for k, m in zip(f.keys, f.maps, strict=True):
+            read.setdefault(source_of(k), []).append(m)
+    found = {}
+    for s, maps in read.items():
+        if s.kind not in ("mean", "sum") or s.default is None:
+            continue
+        same = [
+            i
+            for i, v in enumerate(s.values)
+            if i != s.default and v is not None and all(m[i] == m[s.default] for m in maps)
+        ]
+        if same:
+            found[s] = min(same, key=lambda i: abs(float(s.values[i])))  # type: ignore[arg-type]
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,10 @@ class Phrases:
 
     def selector(self, relation: Quotient) -> Selector:
         """Return a selector of exactly the pairs in a relation."""
+        return self.written(self.writer.extended(relation))
+
+    def written(self, relation: Quotient) -> Selector:
+        """Return a selector for a relation over what nodes hold."""
         if not relation.keys:
             return select_all() if int(relation.table) else Select(Lit(False), Indices(), Indices())
         relation = self.one_sided(relation)
@@ -143,7 +147,7 @@ class Phrases:
         parts = conjunction(relation)
         if parts is None:
             return None
-        found = [self.single(p) or self.selector(p) for p in parts]
+        found = [self.single(p) or self.written(p) for p in parts]
         return found
 
     def by_place(self, relation: Quotient) -> Selector:
@@ -159,7 +163,7 @@ class Phrases:
             if not rest.keys and not int(rest.table):
                 continue
             here = self.placed(Quotient.of([PAIR], (classes == c).astype(np.int64)))
-            cases.append(here if not rest.keys else And(here, self.selector(rest)))
+            cases.append(here if not rest.keys else And(here, self.written(rest)))
         return reduce(Or, cases)
 
     def joint(self, relation: Quotient) -> Selector:

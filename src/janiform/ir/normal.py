@@ -393,12 +393,9 @@ class _Builder:
             names.insert(0, None)
         default = None
         if s.default is not None:
-            if s.default in old:
-                default = old.index(s.default)
-            else:
-                default = len(old)
-                old.append(s.default)
-                names.append("apart")
+            default = len(old)
+            old.append(s.default)
+            names.append("apart")
         made = Source(s.kind, tuple(names), selection, value, tuple(numbers), default)
         return made, np.array(old)
 

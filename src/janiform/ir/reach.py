@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Source, lifted, source_of
-from janiform.ir.quotient import Quotient, aligned, combine, first_seen, reduced
+from janiform.ir.quotient import Quotient, aligned, first_seen, reduced
 
 LOWEST = np.iinfo(np.int64).min
 HIGHEST = np.iinfo(np.int64).max
@@ -145,36 +145,6 @@ def feasible(relation: Quotient, g: Grid) -> Quotient:
             table[g.own] = np.expand_dims(np.moveaxis(own, 0, j if i < j else 1 + j), 1 + i)
             maps[j] = classes
     return reduced((PAIR, *keys), (np.arange(len(s.pair)), *maps), table)
-
-
-def countable(relation: Quotient, g: Grid) -> tuple[Quotient, int]:
-    """Return the plainest relation that selects as many keys but for a number, and that number.
-
-    Pairs that are selected whatever stands there do not count if there are as many for every query; a query's own key
-    counts where that is plainer.
-    """
-    more, itself = 0, Quotient.of([PAIR], (g.keys == g.queries).astype(np.int64))
-    if _is_constant(local(relation, g), 1):
-        other = itself.then(np.array([1, 0]))
-        relation, more = feasible(combine(np.minimum, [other, relation]), g), 1
-    s = Spread.of(relation, g)
-    table = s.table.astype(bool)
-    always = np.asarray(table.reshape(len(table), -1).all(1))[s.pair]
-    own = table | ~s.together
-    always[g.own] = np.asarray(own.reshape(len(own), -1).all(1))[s.own(g)]
-    widths = np.add.reduceat(always.astype(np.int64), g.starts)
-    if widths[0] and not (widths != widths[0]).any():
-        at_pair = Quotient.of([PAIR], (~always).astype(np.int64))
-        relation, more = feasible(combine(np.minimum, [at_pair, relation]), g), more + int(widths[0])
-    if relation.keys and _is_constant(local(relation, g), 0):
-        other = feasible(combine(np.maximum, [itself, relation]), g)
-        if len(other.keys) < len(relation.keys):
-            return other, more - 1
-    return relation, more
-
-
-def _is_constant(function: Quotient, code: int) -> bool:
-    return not function.keys and int(function.table) == code
 
 
 def surviving(relation: Quotient, rank: Quotient | np.ndarray, g: Grid) -> Quotient:

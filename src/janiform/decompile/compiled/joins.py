@@ -18,11 +18,12 @@ from janiform.decompile.compiled.fields import Field
 from janiform.decompile.compiled.fields import alike as near
 from janiform.decompile.compiled.numbers import wholes
 from janiform.ir.attend import attend
+from janiform.ir.counts import as_relation, countable
 from janiform.ir.functions import canonical
 from janiform.ir.mechanism import PAIR, PLACE, Grid, Selection, Source, View
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient, combine
-from janiform.ir.reach import Spread, countable, feasible, local
+from janiform.ir.reach import local
 
 NEAR = 1e-3
 """How far from a straight line, beside its rise, a part may be."""
@@ -108,7 +109,7 @@ def _with_places(a: Line, f: Field, placed: list[Quotient], g: Grid) -> tuple[Li
             if not (pure or (fewer and (a.less or sign < 0))):
                 continue
             total = combine(lambda r, s, sign=sign: r + sign * s, [relation, a.relation])  # type: ignore[misc]
-            found = _as_relation(total, g)
+            found = as_relation(total, g)
             if found is None or found[1] != 1:
                 continue
             line = Line(found[0], a.start + sign * found[2] * a.slope, sign * a.slope, a.less)
@@ -159,31 +160,12 @@ def _joined(a: Line, b: Line, g: Grid) -> Line | None:
     if abs(sign) != 1 or np.abs(b.slope - sign * a.slope).max() > NEAR * np.abs(a.slope).max() * 10:
         return None
     total = combine(lambda x, y: x.astype(np.int64) + sign * y.astype(np.int64), [a.relation, b.relation])
-    found = _as_relation(total, g)
+    found = as_relation(total, g)
     if found is None:
         return None
     relation, way, more = found
     less = a.less or b.less or sign < 0
     return Line(relation, a.start + b.start + more * a.slope, way * a.slope, less)
-
-
-def _as_relation(total: Quotient, g: Grid) -> tuple[Quotient, int, int] | None:
-    """A signed sum of relations as a relation, 1 or -1 times, and a number that a query's own key adds."""
-    s = Spread.of(total, g)
-    own, elsewhere = s.own(g), s.pair[g.keys != g.queries]
-    others = set(s.table[elsewhere].ravel().tolist())
-    at_own = s.table[own]
-    mine = set(at_own[np.broadcast_to(s.together, (1, *s.table.shape[1:])).repeat(len(own), 0)].tolist())
-    way = 1 if others <= {0, 1} else -1 if others <= {-1, 0} else 0
-    if not way:
-        return None
-    if mine <= {0, way}:
-        return feasible(Quotient(total.keys, total.maps, np.clip(way * total.table, 0, 1)), g), way, 0
-    if len(mine) > 1:
-        return None
-    at_pair = Quotient.of([PAIR], (g.keys != g.queries).astype(np.int64))
-    rest = combine(lambda t, p: np.clip(way * t, 0, 1) * p, [total, at_pair])
-    return feasible(rest, g), way, mine.pop()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
