@@ -1,13 +1,20 @@
 """Procedural pretraining: rows made by rule, fed to training, to files and to other libraries; tiny models trained on them."""
 
+from janiform.procedural.autograd import Autograd
+from janiform.procedural.budget import Budget
+from janiform.procedural.descent import Descent, Point
+from janiform.procedural.engine import Engine, Outcome
 from janiform.procedural.feeding import Batches, dataset
 from janiform.procedural.files import Written, write_rows
-from janiform.procedural.step import Outcome, Step
-from janiform.procedural.tiny import Budget, Point, tiny, train
+from janiform.procedural.step import Step
+from janiform.procedural.tiny import tiny, train
 
 __all__ = [
+    "Autograd",
     "Batches",
     "Budget",
+    "Descent",
+    "Engine",
     "Outcome",
     "Point",
     "Step",

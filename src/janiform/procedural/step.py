@@ -7,7 +7,7 @@ may change them in between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from types import ModuleType
 
 import numpy as np
@@ -16,29 +16,13 @@ import torch
 from janiform.errors import InputError
 from janiform.model.config import Config
 from janiform.model.transformer import Transformer
+from janiform.procedural.engine import Engine, Outcome
 from janiform.procedural.network import BY, Floats, Group, Network, Tape, Weights
 from janiform.tasks.procedural import Rows
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a batch gave: the mean loss over its targets, how many there are, and of how many the logit is the largest."""
-
-    loss: float
-    targets: int
-    right: int
-
-    @property
-    def accuracy(self) -> float:
-        """The share of targets whose logit is the largest."""
-        return self.right / max(self.targets, 1)
-
-
-class Step:
+class Step(Engine):
     """Computes losses of a model on rows, and the gradients of its parameters.
-
-    With ``tied`` weights, as in GPT-2, logits are read off by the token embedding, and the unembedding takes no part; ``tie``
-    makes it the same, so that the model by itself gives these logits.
 
     >>> from janiform.tasks.procedural import read, rows
     >>> task = read("haystack(pairs=4, symbols=20)")
@@ -48,11 +32,11 @@ class Step:
     (64, True, torch.Size([11, 16]))
     """
 
-    def __init__(self, model: Transformer, *, tied: bool = True) -> None:
-        _check(model.config)
-        self.model, self.tied, self._kernels = model, tied, _kernels()
-        named = model.named_parameters()
-        self.parameters = {n: p for n, p in named if not (tied and n.startswith("unembed"))}
+    def __init__(self, model: Transformer, *, tied: bool = True, frozen: Collection[str] = ()) -> None:
+        super().__init__(model, tied=tied, frozen=frozen)
+        if reason := unfit(model.config):
+            raise InputError(f"the fast step takes {reason}")
+        self._kernels = _kernels()
         self._tape: Tape | None = None
 
     def backward(self, some: Rows) -> Outcome:
@@ -67,12 +51,6 @@ class Step:
     def evaluate(self, some: Rows) -> Outcome:
         """Return the outcome of some rows without gradients."""
         return self._run(some, self._weights(), None)
-
-    def tie(self) -> None:
-        """Put the token embedding into the unembedding."""
-        with torch.no_grad():
-            self.model.unembed.W_U.copy_(self.model.embed.W_E.T)
-            self.model.unembed.b_U.zero_()
 
     def _weights(self) -> Weights:
         return {name: _packed(name, p.detach().numpy()) for name, p in self.parameters.items()}
@@ -136,22 +114,21 @@ def _unpacked(name: str, w: Floats, shape: torch.Size) -> Floats:
     return np.ascontiguousarray(w).reshape(shape)
 
 
-def _check(config: Config) -> None:
-    """Refuse a model of another shape."""
+def unfit(config: Config) -> str | None:
+    """Return what keeps a model of this shape from the fast step, ``None`` where nothing does."""
     wanted = {"act_fn": "gelu_new", "attention_dir": "causal", "normalization_type": "LN", "dtype": "float32"}
     for name, value in wanted.items():
         if (given := getattr(config, name)) != value:
-            raise InputError(f"the fast step takes GPT-2's shape, with {name} {value!r}; got {given!r}")
+            return f"GPT-2's shape, with {name} {value!r}; got {given!r}"
     sizes = config.d_model, config.n_heads * config.d_head, config.d_mlp
     if any(size < 1 or size % BY for size in sizes):
-        raise InputError(
-            f"the fast step takes widths of stream, heads and MLP that are multiples of {BY}; got {sizes}"
-        )
+        return f"widths of stream, heads and MLP that are multiples of {BY}; got {sizes}"
     if config.n_layers < 1 or config.d_vocab != config.d_vocab_out:
-        raise InputError(
-            f"the fast step takes a block or more, and as many outputs as tokens; got {config.n_layers} blocks, "
+        return (
+            f"a block or more, and as many outputs as tokens; got {config.n_layers} blocks, "
             f"{config.d_vocab} tokens and {config.d_vocab_out} outputs"
         )
+    return None
 
 
 def _kernels() -> ModuleType:
