@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from janiform import programs
+    from janiform import decompile, programs
     from janiform.errors import (
         CompileError,
         FileError,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "janiform": ("programs",),
+    "janiform": ("decompile", "programs"),
     "janiform.errors": (
         "CompileError",
         "FileError",
@@ -114,6 +114,7 @@ __all__ = [
     "__version__",
     "aggregate",
     "const",
+    "decompile",
     "equivalent",
     "evaluate",
     "indices",

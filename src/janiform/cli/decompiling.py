@@ -10,7 +10,6 @@ from tyro.conf import Positional, arg
 
 from janiform.cli.answers import Answer, columns
 from janiform.cli.progress import progress
-from janiform.errors import InputError
 
 STAGES = 6
 """How many stages are told of."""
@@ -20,12 +19,21 @@ GATES = 30
 
 @dataclass(frozen=True)
 class Decompile:
-    """Decompile a trained transformer into a program with the same mechanism, and say how far it is the same."""
+    """Decompile a transformer into a program with the same mechanism, and say how far it is the same.
+
+    Without --task the transformer is a compiled one, and its program is read off its weights.
+    """
 
     model: Annotated[Positional[str], arg(metavar="FOLDER|FILE|NAME")]
-    """A Hugging Face GPT-2 folder, a .safetensors file, or a model that comes with Janiform, such as D2-1l1h16."""
+    """A pair or a compiled model (.safetensors, .npz). With --task, a trained one: a Hugging Face GPT-2 folder, a .safetensors file, or a model that comes with Janiform, such as D2-1l1h16."""
     task: str = ""
     """The task it was trained on, as in janiform train: how inputs are drawn."""
+    vocab: str | None = None
+    """Without --task: names of a model's tokens in the order of their ids, where it is no pair."""
+    classes: str | None = None
+    """Without --task: names of the classes of its output, where it is no pair."""
+    causal: bool = False
+    """Without --task: that attention sees only what came before, where a file of arrays cannot say it."""
     inputs: int = 500
     """How many inputs of each length range are verified on."""
     interventions: int = 200
@@ -42,6 +50,17 @@ class Decompile:
     """Print one JSON object."""
 
     def __call__(self) -> Answer:
+        if not self.task:
+            from janiform.cli.decompiling_compiled import decompile_compiled
+
+            return decompile_compiled(
+                self.model,
+                vocab=self.vocab,
+                classes=self.classes,
+                causal=self.causal,
+                seed=self.seed,
+                out=self.out,
+            )
         import torch
 
         from janiform.decompile.trained.gates import Gating
@@ -50,8 +69,6 @@ class Decompile:
         from janiform.model import checkpoints, read_model
         from janiform.tasks import sampler
 
-        if not self.task:
-            raise InputError("--task NAME says how inputs of a trained model are drawn, such as --task D2")
         torch.set_num_threads(1)
         task = sampler(self.task)
         model = (

@@ -9,5 +9,5 @@ class CannotDecompile(JaniformError):
     """Weights do something that no program of tables does; ``residual`` says how far they are from one, where that is a number."""
 
     def __init__(self, message: str, residual: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message if residual is None else f"{message} (residual error {residual:.2g})")
         self.residual = residual

@@ -106,6 +106,6 @@ def of_model(model: Transformer) -> Network:
     if c.normalization_type is not None or c.act_fn != "relu":
         raise CannotDecompile(
             f"the model has {c.normalization_type or 'no'} normalization and the activation {c.act_fn!r}; "
-            "the exact way needs none and 'relu'"
+            "compiled weights have none and 'relu'; a trained model is decompiled with its task, --task NAME"
         )
     return network(model.weights(), causal=c.attention_dir == "causal")

@@ -6,11 +6,13 @@ One column is a number. Two columns are a number and whether it is defined where
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
-from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field, added, alike
 from janiform.decompile.compiled.mlp import with_holes
 from janiform.decompile.compiled.stream import Stream
@@ -25,17 +27,28 @@ FINEST = 10_000
 NEAR = 1e-3
 
 
-def read_output(
-    stream: Stream, W_U: np.ndarray | None, b_U: np.ndarray | None, classes: tuple[Value, ...] | None
-) -> View:
-    """Return an output as a function of sources, with the names of its ``classes`` where they are given."""
-    if W_U is None or b_U is None:
-        raise CannotDecompile("there is no unembedding")
-    if W_U.shape[1] == 1:
-        return _numbers(_whole(stream, W_U, b_U), classes)
-    if W_U.shape[1] == 2 and _is_number(_whole(stream, W_U, b_U)):
-        return _numbers_or_undefined(stream, W_U, b_U, classes)
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlet:
+    """Columns that an output is read by; ``kind`` and ``values`` as in a compiled pair's read-outs, None where unknown."""
+
+    name: str
+    W_U: Float[np.ndarray, "d_model width"]
+    b_U: Float[np.ndarray, " width"]
+    kind: Literal["category", "number"] | None = None
+    values: tuple[Value, ...] | None = None
+
+
+def read_output(stream: Stream, outlet: Outlet) -> View:
+    """Return an output as a function of sources, with the names of its classes where they are given."""
+    W_U, b_U, classes = outlet.W_U, outlet.b_U, outlet.values
+    kind = outlet.kind
     whole = _whole(stream, W_U, b_U)
+    if kind is None:
+        kind = "number" if W_U.shape[1] == 1 or (W_U.shape[1] == 2 and _is_number(whole)) else "category"
+    if kind == "number" and W_U.shape[1] == 1:
+        return _numbers(whole, classes)
+    if kind == "number":
+        return _numbers_or_undefined(stream, W_U, b_U, classes)
     names = classes if classes is not None else tuple(range(W_U.shape[1]))
     return View(reduced(whole.keys, whole.maps, np.asarray(whole.table.argmax(-1))), names)
 

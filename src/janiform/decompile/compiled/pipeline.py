@@ -5,13 +5,16 @@ Every stage works on tables derived from products of weights; nothing is fitted 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from janiform.decompile.compiled.fields import Field
 from janiform.decompile.compiled.heads import read_heads
 from janiform.decompile.compiled.mlp import read_mlp
 from janiform.decompile.compiled.network import Network
-from janiform.decompile.compiled.outputs import read_output
+from janiform.decompile.compiled.outputs import Outlet, read_output
+from janiform.decompile.compiled.roles import Roles
 from janiform.decompile.compiled.stream import Stream
 from janiform.ir.mechanism import PLACE, TOKENS, Grid, Mechanism, grid
 from janiform.ir.nodes import Value
@@ -22,27 +25,32 @@ TOLERANCE = 1e-4
 
 def read_mechanism(
     net: Network,
-    tokens: list[int],
-    bos: int,
+    roles: Roles,
     vocab: tuple[Value, ...],
-    classes: tuple[Value, ...] | None = None,
+    outputs: Iterable[Outlet],
     *,
     tolerance: float = TOLERANCE,
 ) -> Mechanism:
-    """Return the mechanism of weights whose ids ``tokens`` are the vocabulary and whose id ``bos`` stands first."""
+    """Return the mechanism of weights, with the names of the ids ``roles.tokens``."""
+    stream = read_stream(net, roles, tolerance)
+    return Mechanism(stream.grid, vocab, {o.name: read_output(stream, o) for o in outputs})
+
+
+def read_stream(net: Network, roles: Roles, tolerance: float) -> Stream:
+    """Return what stands in the residual stream after the last layer."""
     g = grid(net.max_len, net.causal)
-    stream = begin(net, tokens, bos, g, tolerance)
+    stream = begin(net, roles, g, tolerance)
     for layer in net.layers:
         read_heads(stream, layer, g)
         read_mlp(stream, layer)
-    return Mechanism(g, vocab, {"output": read_output(stream, net.W_U, net.b_U, classes)})
+    return stream
 
 
-def begin(net: Network, tokens: list[int], bos: int, g: Grid, tolerance: float) -> Stream:
+def begin(net: Network, roles: Roles, g: Grid, tolerance: float) -> Stream:
     """Return the stream of embeddings."""
-    d = net.d_model
+    d, tokens = net.d_model, list(roles.tokens)
     stream = Stream(np.zeros(d), np.zeros(d), tolerance, g)
     everything = np.arange(len(tokens))
-    stream.write(Field((TOKENS,), (everything,), net.W_E[tokens]), net.W_E[bos])
+    stream.write(Field((TOKENS,), (everything,), net.W_E[tokens]), net.W_E[roles.bos])
     stream.write(Field((PLACE,), (g.indices,), net.W_pos[1:]), net.W_pos[0])
     return stream

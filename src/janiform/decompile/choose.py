@@ -1,0 +1,97 @@
+"""The door: every way to decompile, the surest first, and the comparison that each of them has to pass."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from janiform.decompile.compiled.distance import weight_distance
+from janiform.decompile.compiled.exact import exact
+from janiform.decompile.compiled.failure import CannotDecompile
+from janiform.decompile.evidence import Evidence, compare
+from janiform.decompile.result import Decompiled
+from janiform.decompile.subject import Subject, subject
+from janiform.errors import CompileError
+from janiform.ir.nodes import Value
+from janiform.ir.program import Program
+from janiform.model import Transformer
+from janiform.pair import Pair
+
+Way = Callable[[Subject], Iterator[Program]]
+WAYS: tuple[tuple[Literal["exact"], Way], ...] = (("exact", exact),)
+"""The ways in the order in which they are tried: each yields programs, of which none counts before it is compared."""
+
+LAYOUTS: tuple[Literal["separate", "reuse"], ...] = ("separate", "reuse")
+SAME = 1e-3
+"""A distance of weights that is rounding; another layout need not be tried."""
+
+ALIKE = 0.99
+"""The least share of inputs on which the best program must agree with its model, else there is none."""
+
+
+def decompile(
+    given: Pair | Transformer | Mapping[str, np.ndarray] | str | os.PathLike[str],
+    *,
+    vocab: Iterable[Value] | None = None,
+    classes: Iterable[Value] | None = None,
+    causal: bool | None = None,
+    limit: int = 20_000,
+    draws: int = 1_000,
+    seed: int = 0,
+) -> Decompiled:
+    """Return the program of a compiled transformer, from its weights alone.
+
+    ``given`` is a pair, of which only model and codec are looked at, a model, its weights by TransformerLens' names, or a
+    file of any of these (.safetensors, .npz). ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
+    Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
+
+    There is one way so far, the exact one. Raises CannotDecompile where it fails: with the residual error, where what was
+    seen is no table, or with the share of inputs on which the best program differs.
+
+    >>> import janiform as jf
+    >>> reverse = jf.parse("reverse = aggregate(select(indices, length - indices - 1, ==), tokens);")
+    >>> found = jf.decompile(reverse.compile("abc", 4).disguise(seed=1))
+    >>> found.method, found.evidence.checked, found.evidence.exact, found("cab")
+    ('exact', 120, True, 'bac')
+    """
+    start = time.perf_counter()
+    what = subject(given, vocab=vocab, classes=classes, causal=causal)
+    for method, way in WAYS:
+        best: tuple[Program, Evidence] | None = None
+        for program in way(what):
+            found = compared(what, program, limit=limit, draws=draws, seed=seed)
+            if best is None or found.agreed > best[1].agreed:
+                best = program, found
+            if found.exact:
+                break
+        if best is not None and best[1].agreed >= ALIKE * best[1].checked:
+            return Decompiled(best[0], what.signature, method, best[1], time.perf_counter() - start, what)
+        if best is not None:
+            share = 1 - best[1].agreed / best[1].checked
+            seen = list(best[1].counterexample or ())
+            raise CannotDecompile(
+                f"the weights were read as a program that differs from them on {share:.1%} of {best[1].checked:,} inputs, such as {seen}; "
+                "the exact way reads no more of them, and there is no other way yet",
+                share,
+            )
+    raise AssertionError("a way yields a program or raises")
+
+
+def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: int) -> Evidence:
+    """Compare a program with the model that it was read from, by outputs and, compiled again, by weights."""
+    found = compare(what, program, limit=limit, draws=draws, seed=seed)
+    apart = []
+    for layout in LAYOUTS:
+        try:
+            again = program.compile(signature=what.signature, layout=layout)
+        except CompileError:
+            continue
+        apart.append(weight_distance(what, subject(again)))
+        if apart[-1] < SAME:
+            break
+    return replace(found, weight_distance=min(apart, default=None))

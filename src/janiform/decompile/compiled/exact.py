@@ -1,0 +1,63 @@
+"""The exact way: weights to tables, tables to one mechanism, the mechanism to its canonical program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from janiform.compile.result import Readout
+from janiform.decompile.compiled.failure import CannotDecompile
+from janiform.decompile.compiled.network import Network, of_model
+from janiform.decompile.compiled.outputs import Outlet
+from janiform.decompile.compiled.pipeline import read_mechanism
+from janiform.errors import CompileError, MeaningError
+from janiform.ir.concrete import concrete
+from janiform.ir.normal import normalize
+from janiform.ir.program import Program
+
+if TYPE_CHECKING:
+    from janiform.decompile.subject import Subject
+
+TOLERANCES = (1e-4, 1e-3, 1e-2, 4e-2)
+"""Shares of the largest that count as rounding or noise, tried in turn."""
+
+
+def exact(subject: Subject) -> Iterator[Program]:
+    """Yield the canonical programs that weights are read as, those that take the least for noise first.
+
+    Raises CannotDecompile, with the residual error, where no reading came through.
+    """
+    net = of_model(subject.model)
+    outlets = [outlet(net, r, named=subject.named) for r in subject.readouts]
+    first: CannotDecompile | None = None
+    found = []
+    for tolerance in TOLERANCES:
+        try:
+            mechanism = read_mechanism(
+                net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance
+            )
+            program = concrete(normalize(mechanism))
+        except CannotDecompile as e:
+            first = first or e
+            continue
+        except (CompileError, MeaningError) as e:
+            first = first or CannotDecompile(f"the weights hold tables that no program can say: {e}")
+            continue
+        if program not in found:
+            found.append(program)
+            yield program
+    if not found:
+        assert first is not None
+        raise first
+
+
+def outlet(net: Network, readout: Readout, *, named: bool) -> Outlet:
+    """Return the columns of an output, with what is known of how to read them."""
+    assert net.W_U is not None and net.b_U is not None
+    columns = slice(readout.start, readout.stop)
+    W_U, b_U = net.W_U[:, columns], net.b_U[columns]
+    if not named:
+        return Outlet(readout.name, W_U, b_U)
+    return Outlet(
+        readout.name, W_U, b_U, "number" if readout.kind == "number" else "category", readout.values
+    )
