@@ -25,7 +25,7 @@ import torch
 from beside.results import Table, machine
 from decompile_trained import models
 
-from janiform.decompile.trained.evidence import draw
+from janiform.decompile.trained.evidence import batched, bins, draw
 from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.prune import Pruned, matching, prune
 from janiform.model import Transformer
@@ -34,7 +34,6 @@ from janiform.tasks.sequences import Sampler
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "decompile-gates.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-BINS = (0, 50), (51, 100), (101, 150)
 HEADINGS = ["model", "edges", "kept: causal", "gates", "both"]
 HEADINGS += ["match 0-50 / 51-100 / 101-150: causal", "gates", "s: causal", "gates", "primitives", "match"]
 
@@ -90,15 +89,15 @@ def compared(name: str, model: Transformer, task: Sampler, inputs: int, gating: 
 def judged(pruned: Pruned, model: Transformer, task: Sampler, inputs: int) -> dict[str, Any]:
     """The match on each range of lengths, and what is kept."""
     rng = np.random.default_rng(12345)
-    drawn = [draw(model, task, rng, inputs, *lengths) for lengths in BINS]
-    matches = [round(matching(pruned.graph, batches).fraction, 4) if batches else None for batches in drawn]
+    drawn = [draw(model, task, rng, inputs, *lengths) for lengths in bins(model, task).values()]
+    matches = [round(matching(pruned.graph, batched(model, task, d)).fraction, 4) for d in drawn]
     return {"matches": matches, "kept": sorted(map(str, pruned.graph.edges))}
 
 
 def row(facts: dict[str, Any]) -> list[Any]:
     """One line of a table."""
     methods = facts["causal"], facts["gates"]
-    matches = [" / ".join("-" if m is None else f"{m:.3f}" for m in r["matches"]) for r in methods]
+    matches = [" / ".join(f"{m:.3f}" for m in r["matches"]) for r in methods]
     seconds = [f"{r['seconds']:.1f}" for r in methods]
     named = facts["gates"]["primitives"]
     primitives = [f"{named['replaced']} of {named['of']}", f"{named['match']:.3f}"]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from known import shipped, shortened, task_of
 
-from janiform.decompile.trained.extract import Extracting, drawn, extract
+from janiform.decompile.trained.evidence import agree, draw
+from janiform.decompile.trained.extract import Extracting, extract
 from janiform.decompile.trained.observe import interpreted, observe
-from janiform.decompile.trained.verify import agree, answers
+from janiform.decompile.trained.verify import answers
 from janiform.ir.nodes import Indices, Tokens, walk
 from janiform.model.checkpoints import load_trained, names
 from janiform.tasks import sampler
@@ -16,7 +17,7 @@ from janiform.tasks import sampler
 def test_what_is_drawn_fits_the_model(positions):
     """No input is longer than the model has positions, a quarter is short, and <pad> stands only at ends."""
     task, model = sampler("D2"), shortened("D2-1l1h16", positions)
-    batch = drawn(model, task, np.random.default_rng(0), 80, 150)
+    batch = draw(model, task, np.random.default_rng(0), 80, short=20)
     lengths = (batch.tokens != task.pad).sum(1)
     assert batch.tokens.shape == batch.asked.shape == batch.wanted.shape[:2]
     assert lengths.max() <= positions

@@ -11,7 +11,7 @@ from known import task_of, untrained
 
 from janiform.cli.decompiling import Decompile, edges_kept
 from janiform.decompile.trained import lift, run
-from janiform.decompile.trained.evidence import draw
+from janiform.decompile.trained.evidence import batched, draw
 from janiform.decompile.trained.gate_training import divergence
 from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.masks import Masks
@@ -47,7 +47,7 @@ def test_few_edges_say_what_the_model_says_at_all_lengths(name):
     pruned = at_all_lengths(name)
     assert len(pruned.graph.edges) <= 3
     assert pruned.match.fraction >= 0.99
-    again = matching(pruned.graph, draw(model, task, np.random.default_rng(77), 300))
+    again = matching(pruned.graph, batched(model, task, draw(model, task, np.random.default_rng(77), 300)))
     assert again.fraction >= 0.99
 
 
@@ -131,10 +131,10 @@ def test_means_are_trained_so_that_less_is_lost():
     name = "bin_majority-1l1h16"
     model, task = load_trained(name), sampler(task_of(name))
     pruned = at_all_lengths(name)
-    calibration = draw(model, task, np.random.default_rng(0), 120)
+    calibration = batched(model, task, draw(model, task, np.random.default_rng(0), 120))
     measured = measure(lift(model), calibration, pruned.graph.kinds).keeping(pruned.graph.edges)
     lost = [0.0, 0.0]
-    for batch in draw(model, task, np.random.default_rng(5), 100):
+    for batch in batched(model, task, draw(model, task, np.random.default_rng(5), 100)):
         wanted = model(batch.tokens, batch.positions).detach()
         for i, graph in enumerate((pruned.graph, measured)):
             logits = run(graph, batch.tokens, batch.positions).logits

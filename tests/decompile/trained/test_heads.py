@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from known import TOMITA2, by_counts, by_previous
 
-from janiform.decompile.trained.extract import drawn
+from janiform.decompile.trained.evidence import draw
 from janiform.decompile.trained.heads import read_head
 from janiform.decompile.trained.observe import Observed, observe
 from janiform.decompile.trained.selectors import EVERY, first_of, offset, symbols, token_is
@@ -16,7 +16,7 @@ from janiform.tasks import sampler
 def following(task, selectors, n=24, longest=20):
     """Inputs of a task, and attention spread evenly over what a priority list takes."""
     shape = load_trained("bin_majority-1l1h16")
-    batch = drawn(shape, task, np.random.default_rng(0), n, longest)
+    batch = draw(shape, task, np.random.default_rng(0), n, longest=longest, short=n // 4)
     seen = Observed(task, batch, batch.wanted)
     pairs = seen.run().pairs_selected(first_of(selectors))
     seen.patterns[0, 0] = (pairs / np.maximum(pairs.sum(2, keepdims=True), 1)).astype(np.float32)
@@ -43,14 +43,16 @@ def test_a_head_that_follows_a_list_is_read_as_it(name, listed):
     found = read_head(seen, seen.run(), 0, 0, [], last=False)
     assert found.overlap > 0.98
     taken = seen.run().pairs_selected(first_of(found.selectors))
-    assert (taken == pairs).all(2)[seen.valid].mean() > 0.97
+    assert (taken == pairs).all(2)[seen.counted].mean() > 0.97
 
 
 @pytest.mark.parametrize("name", names())
 def test_overlap_is_the_attention_that_the_list_explains(name):
     """Recomputed from the list alone it is the same, a share, and no less than that of looking at everything."""
     task, model = sampler(name.split("-")[0]), load_trained(name)
-    seen = observe(model, task, drawn(model, task, np.random.default_rng(1), 12, 30), patterns=True)
+    seen = observe(
+        model, task, draw(model, task, np.random.default_rng(1), 12, longest=30, short=12 // 4), patterns=True
+    )
     run = seen.run()
     for (layer, head), pattern in seen.patterns.items():
         found = read_head(seen, run, layer, head, [], last=False)
@@ -64,7 +66,7 @@ def explained(pattern, run, seen, selectors):
     """The share of attention that lies where a list says."""
     pairs = run.pairs_selected(first_of(selectors))
     even = pairs / np.maximum(pairs.sum(2, keepdims=True), 1)
-    return np.minimum(pattern, even).sum(2)[seen.valid[:, : run.width]].mean()
+    return np.minimum(pattern, even).sum(2)[seen.counted[:, : run.width]].mean()
 
 
 def test_heads_made_by_hand_are_read_as_they_are_made():
@@ -73,7 +75,7 @@ def test_heads_made_by_hand_are_read_as_they_are_made():
         (by_counts(), EVERY, (), False),
         (by_previous(), offset(1), (1,), True),
     ):
-        batch = drawn(model, TOMITA2, np.random.default_rng(0), 16, 60)
+        batch = draw(model, TOMITA2, np.random.default_rng(0), 16, longest=60, short=16 // 4)
         seen = observe(model, TOMITA2, batch, patterns=True)
         found = read_head(seen, seen.run(), 0, 0, [], last=True)
         assert found.selectors[0] is selector

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from known import TOMITA2, by_counts, shipped
 
+from janiform.decompile.trained.evidence import agree
 from janiform.decompile.trained.features import Feature
 from janiform.decompile.trained.interventions import (
     Group,
@@ -16,7 +17,6 @@ from janiform.decompile.trained.interventions import (
 )
 from janiform.decompile.trained.observe import observe
 from janiform.decompile.trained.selectors import EVERY, token_is
-from janiform.decompile.trained.verify import agree
 from janiform.ir.nodes import And, Count
 from janiform.model.checkpoints import load_trained
 from janiform.tasks import sampler

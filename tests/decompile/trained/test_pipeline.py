@@ -17,7 +17,8 @@ from known import (
 )
 
 from janiform.cli import main
-from janiform.decompile.trained.pipeline import BINS, LINES, Settings, decompile
+from janiform.decompile.trained.evidence import BINS
+from janiform.decompile.trained.pipeline import LINES, Settings, decompile
 from janiform.errors import JaniformError
 from janiform.ir.nodes import Aggregate, Count, walk
 from janiform.model.checkpoints import load_trained, names

@@ -9,7 +9,7 @@ from known import by_previous, task_of
 
 from janiform.decompile.trained import CLASS, Edge, lift, listing, run
 from janiform.decompile.trained.bases import BasisRun, Primitive, basis, matching
-from janiform.decompile.trained.evidence import draw
+from janiform.decompile.trained.evidence import batched, draw
 from janiform.decompile.trained.means import measure, token_classes
 from janiform.decompile.trained.plan import Plan
 from janiform.decompile.trained.primitives import _has_matrix, _weights, substitute, templates
@@ -21,7 +21,7 @@ from janiform.tasks import sampler
 def measured(name):
     """The lift of a model with its means, and inputs."""
     model, task = load_trained(name), sampler(task_of(name))
-    batches = draw(model, task, np.random.default_rng(1), 30, 1, 30)
+    batches = batched(model, task, draw(model, task, np.random.default_rng(1), 30, 1, 30))
     return measure(lift(model), batches, token_classes(task, len(task.vocab))), task, batches
 
 
@@ -106,7 +106,7 @@ def test_templates_are_what_their_names_say():
 def test_the_previous_token_is_found_by_name():
     """A head made by hand that attends to the position before its own."""
     model, task = by_previous(), sampler("tomita2")
-    batches = draw(model, task, np.random.default_rng(0), 40, 2, 12)
+    batches = batched(model, task, draw(model, task, np.random.default_rng(0), 40, 2, 12))
     graph = measure(lift(model), batches, token_classes(task, len(task.vocab)))
     few = graph.keeping([Edge.score(0, 0, "pos", "pos"), Edge.value(0, 0, "tok"), Edge.out(1, "a0.0.tok")])
     assert matching(few, (), batches).fraction == 1

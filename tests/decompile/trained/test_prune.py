@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from janiform.decompile.trained import Ledger, Pruning, count_lines, lift, listing, prune, run
-from janiform.decompile.trained.evidence import Match, draw, match
+from janiform.decompile.trained.evidence import Match, batched, draw, match
 from janiform.errors import FileError, InputError
 from janiform.model import Config, Transformer, checkpoints, read_model
 from janiform.tasks import sampler
 
 
 def fresh_match(model, task, graph, n=200, longest=None):
-    batches = draw(model, task, np.random.default_rng(77), n, 0, longest)
+    batches = batched(model, task, draw(model, task, np.random.default_rng(77), n, longest=longest))
     return match(lambda b: run(graph, b.tokens, b.positions).logits, batches).fraction
 
 
@@ -128,14 +128,14 @@ def test_a_model_of_another_task_is_refused():
 
 def test_a_model_too_short_for_every_input_is_refused():
     task = sampler("bin_majority")
-    with pytest.raises(InputError, match="no input of bin_majority fits the model's 2 positions"):
+    with pytest.raises(InputError, match="fits the model's 2 positions"):
         prune(random_model(task, n_ctx=2), task)
 
 
 def test_inputs_end_with_the_last_asked_position_and_fit_the_model():
     task = sampler("bin_majority")
     model = random_model(task)
-    for batch in draw(model, task, np.random.default_rng(0), 100):
+    for batch in batched(model, task, draw(model, task, np.random.default_rng(0), 100)):
         assert batch.asked[:, -1].any()
         assert batch.positions.max() < 60
         assert not batch.wrong(model(batch.tokens, batch.positions)).any()

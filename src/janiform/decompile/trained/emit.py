@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from janiform.decompile.trained.back import Back, compiled_back
-from janiform.decompile.trained.extract import drawn
+from janiform.decompile.trained.evidence import agree, draw
 from janiform.decompile.trained.observe import interpreted, observe
 from janiform.decompile.trained.pipeline import Decompiled
 from janiform.decompile.trained.report import report, shaped
 from janiform.decompile.trained.synthesis import output_name
-from janiform.decompile.trained.verify import agree, answers
+from janiform.decompile.trained.verify import answers
 from janiform.errors import FileError
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
@@ -156,7 +156,7 @@ def as_module(python: str, program: Program, model: Transformer, sampler: Sample
 
 def as_test(program: Program, model: Transformer, sampler: Sampler, seed: int = 2) -> str:
     """A test of the program by what the model says."""
-    batch = drawn(model, sampler, np.random.default_rng(seed), CASES, LONGEST)
+    batch = draw(model, sampler, np.random.default_rng(seed), CASES, longest=LONGEST, short=CASES // 4)
     said: Any = observe(model, sampler, batch, offsets=False).said
     mine = answers(interpreted(sampler, batch), program, sampler)
     same = np.flatnonzero(agree(mine, said, batch.asked).all(1))

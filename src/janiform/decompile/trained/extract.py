@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from janiform.decompile.trained.evidence import agree, draw, part_of, room
 from janiform.decompile.trained.features import Feature, copied, features, supposed
 from janiform.decompile.trained.heads import Reading, read_head
 from janiform.decompile.trained.interventions import Head, grouped, intervene, pairs
 from janiform.decompile.trained.needed import needed_heads
-from janiform.decompile.trained.observe import interpreted, observe, part_of, room
+from janiform.decompile.trained.observe import interpreted, observe
 from janiform.decompile.trained.selectors import SMALL
 from janiform.decompile.trained.synthesis import Found, Situations, synthesize
-from janiform.decompile.trained.verify import agree, answers
+from janiform.decompile.trained.verify import answers
 from janiform.ir.nodes import Sequence as Variable
 from janiform.ir.nodes import Tokens
 from janiform.model.transformer import Transformer
@@ -95,7 +96,7 @@ def extract(
     settings = (settings or Extracting()).of(sampler)
     rng = np.random.default_rng(settings.seed)
     longest = min(sampler.longest, settings.longest_read)
-    batch = drawn(model, sampler, rng, settings.read, longest)
+    batch = draw(model, sampler, rng, settings.read, longest=longest, short=settings.read // 4)
     tell("looking for the heads that are needed")
     needed, without = needed_heads(model, sampler, batch)
     tell("reading heads")
@@ -105,7 +106,8 @@ def extract(
         readings = read(model, sampler, batch, needed)
         several = features(sampler, interpreted(sampler, batch), readings)
     tell("finding rules")
-    where = [situations(model, sampler, drawn(model, sampler, rng, settings.inputs, sampler.longest))]
+    inputs = draw(model, sampler, rng, settings.inputs, short=settings.inputs // 4)
+    where = [situations(model, sampler, inputs)]
     if settings.evidence == "interventions":
         base, source = pairs(
             sampler, rng, settings.interventions, room(model, sampler, settings.longest_intervened)
@@ -116,7 +118,7 @@ def extract(
                 where.append(Situations(done.changed, done.after, done.asked))
     found = synthesize(sampler, several, where)
     for _ in range(settings.rounds):
-        fresh = drawn(model, sampler, rng, settings.compared, sampler.longest)
+        fresh = draw(model, sampler, rng, settings.compared, short=settings.compared // 4)
         observed = observe(model, sampler, fresh)
         mine = answers(observed.run(), found.program, sampler)
         wrong = np.flatnonzero(~agree(mine, observed.said, fresh.asked).all(1))
@@ -130,28 +132,6 @@ def extract(
     seconds = time.process_time() - begun
     heads = model.config.n_layers * model.config.n_heads
     return Extraction(found, tuple(readings), tuple(several), tuple(needed), heads, without, seconds)
-
-
-def drawn(model: Transformer, sampler: Sampler, rng: np.random.Generator, n: int, longest: int) -> Sequences:
-    """Inputs of every length that the model has positions for, a quarter of them short."""
-    longest = room(model, sampler, longest)
-    few = sampler.draw(rng, n // 4, 1, min(8, longest))
-    many = sampler.draw(rng, n - n // 4, 1, longest)
-    width = max(few.tokens.shape[1], many.tokens.shape[1])
-    one, other = wide(few, width, sampler), wide(many, width, sampler)
-    return Sequences(
-        np.concatenate([one.tokens, other.tokens]),
-        np.concatenate([one.asked, other.asked]),
-        np.concatenate([one.wanted, other.wanted]),
-    )
-
-
-def wide(batch: Sequences, width: int, sampler: Sampler) -> Sequences:
-    """A batch with <pad> up to a width."""
-    more = ((0, 0), (0, width - batch.tokens.shape[1]))
-    wanted: Any = np.pad(batch.wanted, more if batch.wanted.ndim == 2 else (*more, (0, 0)))
-    tokens = np.pad(batch.tokens, more, constant_values=sampler.pad)
-    return Sequences(tokens, np.pad(batch.asked, more), wanted)
 
 
 def read(model: Transformer, sampler: Sampler, batch: Sequences, needed: Sequence[Head]) -> list[Reading]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from janiform.decompile.trained.evidence import Batch, Match, draw
+from janiform.decompile.trained.evidence import Batch, Match, batched, draw
 from janiform.decompile.trained.gate_training import Lesson, Training, lessons
 from janiform.decompile.trained.graph import Edge, Graph
 from janiform.decompile.trained.ledger import Ledger, Step
@@ -85,7 +85,10 @@ def train_gates(
     generator = torch.Generator().manual_seed(settings.seed)
     calibration = calibrate(model, task, rng, settings.inputs, settings.short)
     graph = measure(lift(model), calibration, token_classes(task, model.config.d_vocab))
-    practice, fresh = list(lessons(model, calibration)), draw(model, task, rng, settings.fresh)
+    practice, fresh = (
+        list(lessons(model, calibration)),
+        batched(model, task, draw(model, task, rng, settings.fresh)),
+    )
     match, ledger, edges_before = matching(graph, fresh), Ledger(), len(graph.edges)
     for number, (stage, gates) in enumerate(STAGES):
         if number and _together(graph) and count_split(graph) <= LARGEST:
@@ -102,7 +105,7 @@ def train_gates(
             ledger.add(_step(what, i == best, (graph, match), after, search.seconds[i]))
         if best is not None:
             graph, match = search.found[best]
-    last = draw(model, task, rng, settings.fresh)
+    last = batched(model, task, draw(model, task, rng, settings.fresh))
     substituted = substitute(graph, task, fresh, last, until=begun + settings.seconds)
     for step in substituted.steps:
         ledger.add(step)

@@ -69,7 +69,7 @@ def read_head(
     """Find the priority list that explains a head best; ``variables`` are those that earlier layers write."""
     width = run.width
     pattern = observed.patterns[layer, head][:, :width, :width]
-    queries = (observed.batch.asked if last else observed.valid)[:, :width]
+    queries = (observed.batch.asked if last else observed.counted)[:, :width]
     several: list[Selector] = []
     overlaps, present = [], []
 

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from janiform.decompile.trained.extract import drawn
+from janiform.decompile.trained.evidence import draw
 from janiform.decompile.trained.heads import Reading
 from janiform.decompile.trained.observe import Observed, observe
 from janiform.decompile.trained.selectors import first_of
@@ -48,7 +48,7 @@ def heatmap(pattern: NDArray[np.floating], tokens: Sequence[str], color: str) ->
 
 def example(model: Transformer, sampler: Sampler, seed: int) -> Observed:
     """What a model does on a few short inputs."""
-    batch = drawn(model, sampler, np.random.default_rng(seed), 8, LONGEST)
+    batch = draw(model, sampler, np.random.default_rng(seed), 8, longest=LONGEST, short=2)
     return observe(model, sampler, batch, patterns=True, offsets=False)
 
 
@@ -57,7 +57,7 @@ def beside(seen: Observed, reading: Reading) -> tuple[list[str], NDArray[np.floa
 
     It is the input whose tokens change most often.
     """
-    changes = (np.diff(seen.batch.tokens, axis=1) != 0) & seen.valid[:, 1:]
+    changes = (np.diff(seen.batch.tokens, axis=1) != 0) & seen.counted[:, 1:]
     row = int(changes.sum(1).argmax())
     n = int(np.flatnonzero(seen.batch.asked[row])[-1]) + 1
     pairs = seen.run().pairs_selected(first_of(reading.selectors))[row, :n, :n]

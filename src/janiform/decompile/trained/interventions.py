@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from janiform.decompile.trained.evidence import Answers, answered, part_of, standing
 from janiform.decompile.trained.features import Feature
-from janiform.decompile.trained.observe import interpreted, part_of, spoken, standing
+from janiform.decompile.trained.observe import interpreted
 from janiform.ir.evaluate import Column, Run
 from janiform.ir.nodes import Indices, Tokens
 from janiform.ir.nodes import Sequence as Variable
@@ -30,7 +31,6 @@ SHARED = 0.1
 """The share of symbols that must be alike in both inputs for interventions to be made there."""
 
 Head = tuple[int, int]
-Answers = NDArray[np.bool_] | NDArray[np.int64]
 
 
 @dataclass(eq=False)
@@ -145,7 +145,7 @@ def intervene(
     width = base.tokens.shape[1]
     touched = np.pad(moved, ((0, 0), (0, width - plain.width)))
     asked = base.asked & (touched if last and group.heads else touched.cumsum(1) > 0)
-    one, two = (spoken(x, sampler.legal) for x in (before, after))
+    one, two = (answered(x, sets=sampler.legal).numpy() for x in (before, after))
     return Intervened(plain, changed, one, two, asked, moved.max(1))
 
 

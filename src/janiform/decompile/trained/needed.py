@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
+from janiform.decompile.trained.evidence import agree, answered, standing
 from janiform.decompile.trained.interventions import Head
-from janiform.decompile.trained.observe import spoken, standing
 from janiform.model.hooks import HookPoint
 from janiform.model.transformer import Transformer
 from janiform.tasks.sequences import Sampler, Sequences
@@ -25,7 +25,8 @@ def needed_heads(
     points = [f"blocks.{layer}.attn.hook_z" for layer in range(layers)]
     with torch.no_grad():
         logits, cache = model.run_with_cache(tokens, points, positions=positions)
-    said = spoken(logits, sampler.legal)
+    said = answered(logits, sets=sampler.legal)
+    asked = torch.from_numpy(batch.asked)
     there = tokens != sampler.pad
     means = {point: cache[point][there].mean(0) for point in points}
 
@@ -39,9 +40,8 @@ def needed_heads(
 
         with torch.no_grad():
             cuts = [(point, cut) for point in points]
-            now = spoken(model.run_with_hooks(tokens, cuts, positions=positions), sampler.legal)
-        same = now == said
-        return float((same.all(-1) if same.ndim == 3 else same)[batch.asked].mean())
+            now = answered(model.run_with_hooks(tokens, cuts, positions=positions), sets=sampler.legal)
+        return float(agree(now, said, asked)[asked].double().mean())
 
     every = [(layer, head) for layer in range(layers) for head in range(heads)]
     alone: Mapping[Head, float] = {head: agreement({head}) for head in every}

@@ -15,20 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from janiform.decompile.trained.evidence import Match
-from janiform.decompile.trained.extract import Extracting, Extraction, drawn, extract
+from janiform.decompile.trained.evidence import Match, agree, bins, draw, room
+from janiform.decompile.trained.extract import Extracting, Extraction, extract
 from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import lift
 from janiform.decompile.trained.listing import count_lines
-from janiform.decompile.trained.observe import observe, room
+from janiform.decompile.trained.observe import observe
 from janiform.decompile.trained.prune import Pruned, Pruning, prune
 from janiform.decompile.trained.run import run
 from janiform.decompile.trained.verify import (
-    BINS,
     Agreement,
     Interchange,
-    agree,
     agreement,
     interchange,
     necessity,
@@ -172,11 +170,9 @@ def decompile(
     lines = statements(program)
     rng = np.random.default_rng([settings.seed, 1])
     agreements: dict[str, Agreement] = {}
-    for shortest, longest in BINS:
-        longest = room(model, sampler, longest)
-        if max(1, shortest) <= longest:
-            batch = sampler.draw(rng, settings.inputs, max(1, shortest), longest)
-            agreements[f"{shortest}-{longest}"] = agreement(model, program, sampler, batch)
+    for name, lengths in bins(model, sampler).items():
+        batch = draw(model, sampler, rng, settings.inputs, *lengths)
+        agreements[name] = agreement(model, program, sampler, batch)
     n, matched = (sum(getattr(a, k) for a in agreements.values()) for k in ("n", "matched"))
     reason = ""
     if lines > LINES or matched < LEAST * n or not n:
@@ -190,7 +186,7 @@ def decompile(
                 model, program, sampler, extraction.features, extraction.needed, rng, n=settings.interventions
             )
         )
-        needs = necessity(model, program, sampler, drawn(model, sampler, rng, 64, 50))
+        needs = necessity(model, program, sampler, draw(model, sampler, rng, 64, longest=50, short=16))
         worst = min((i.accuracy for i in interchanges if i.n), default=1.0)
         if worst < FAITHFUL:
             reason = (
@@ -267,7 +263,7 @@ def require_fit(model: Transformer, sampler: Sampler) -> None:
 
 def lift_error(model: Transformer, sampler: Sampler) -> float:
     """The largest difference of logits between a model and its lifted graph, relative to the largest logit."""
-    batch = drawn(model, sampler, np.random.default_rng(0), 8, 40)
+    batch = draw(model, sampler, np.random.default_rng(0), 8, longest=40, short=2)
     tokens = torch.as_tensor(batch.tokens)
     with torch.no_grad():
         wanted, found = model(tokens), run(lift(model), tokens).logits
@@ -295,7 +291,7 @@ def statements(program: Program) -> int:
 
 def unigram(model: Transformer, sampler: Sampler, rng: np.random.Generator) -> float:
     """The match of a table from token to answer, which some tasks need no more than."""
-    batch = drawn(model, sampler, rng, 200, 100)
+    batch = draw(model, sampler, rng, 200, longest=100, short=50)
     said = observe(model, sampler, batch, offsets=False).said
     guess = np.zeros_like(said)
     for token in np.unique(batch.tokens[batch.asked]):

@@ -72,13 +72,16 @@ def substitute(
     After ``until``, in CPU time of the process, nothing more is tried.
 
     >>> import numpy as np
-    >>> from janiform.decompile.trained.evidence import draw
-    >>> from janiform.decompile.trained.prune import prune
+    >>> from janiform.decompile.trained.evidence import batched, draw
+    >>> from janiform.decompile.trained.graph import Edge
+    >>> from janiform.decompile.trained.lift import lift
+    >>> from janiform.decompile.trained.means import measure
     >>> from janiform.model.checkpoints import load_trained
     >>> from janiform.tasks import sampler
     >>> model, task = load_trained("bin_majority-1l1h16"), sampler("bin_majority")
-    >>> batches = draw(model, task, np.random.default_rng(0), 60)
-    >>> found = substitute(prune(model, task).graph, task, batches, batches)
+    >>> batches = batched(model, task, draw(model, task, np.random.default_rng(0), 60))
+    >>> graph = measure(lift(model), batches).keeping([Edge.value(0, 0, "tok"), Edge.out(1, "a0.0.tok")])
+    >>> found = substitute(graph, task, batches, batches)
     >>> [(str(p.edge), p.op[:7]) for p in found.primitives], found.match.fraction > 0.9
     ([('out <- a0.0.tok', 'rounded')], True)
     """

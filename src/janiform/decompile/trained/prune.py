@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from janiform.decompile.trained.evidence import Batch, Match, draw, match
+from janiform.decompile.trained.evidence import Batch, Match, batched, draw, match
 from janiform.decompile.trained.graph import Graph
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import LARGEST, count_split, lift, split
@@ -24,7 +24,6 @@ from janiform.decompile.trained.primitives import ENOUGH, Substituted
 from janiform.decompile.trained.run import run
 from janiform.decompile.trained.scales import tables
 from janiform.decompile.trained.search import Search, failures
-from janiform.errors import InputError
 from janiform.model import Transformer
 from janiform.tasks.sequences import Sampler
 
@@ -33,7 +32,7 @@ from janiform.tasks.sequences import Sampler
 class Pruning:
     """Settings of pruning.
 
-    ``inputs`` of all lengths and ``short`` ones of at most ten symbols calibrate; ``fresh`` ones try the result, at most
+    ``inputs`` of all lengths and ``short`` ones calibrate; ``fresh`` ones try the result, at most
     ``rounds`` times, until it matches on ``least`` of them. An edge costs ``edge_bits`` of the description, and half as much
     each time the result does not do. After ``seconds`` of CPU time nothing more is tried.
     """
@@ -111,7 +110,7 @@ def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) ->
         _note_split(before, search)
         _cut_edges(search)
     for remaining in reversed(range(settings.rounds)):
-        fresh = draw(model, task, rng, settings.fresh)
+        fresh = batched(model, task, draw(model, task, rng, settings.fresh))
         failing = list(failures(search.graph, fresh))
         if (
             search.over
@@ -134,11 +133,8 @@ def prune(model: Transformer, task: Sampler, settings: Pruning | None = None) ->
 def calibrate(
     model: Transformer, task: Sampler, rng: np.random.Generator, inputs: int, short: int
 ) -> list[Batch]:
-    """Draw inputs of all lengths, and short ones of at most ten symbols."""
-    batches = draw(model, task, rng, inputs) + draw(model, task, rng, short, 0, 10)
-    if not batches:
-        raise InputError(f"no input of {task.name} fits the model's {model.config.n_ctx} positions")
-    return batches
+    """Draw inputs of all lengths, and short ones."""
+    return batched(model, task, draw(model, task, rng, inputs + short, short=short))
 
 
 def _cut_wholes(search: Search) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from janiform.decompile.trained.evidence import Answers, agree, part_of, room
 from janiform.decompile.trained.features import Feature
 from janiform.decompile.trained.interventions import INPUTS, Group, Head, grouped, intervene, pairs
-from janiform.decompile.trained.observe import interpreted, observe, part_of, room
+from janiform.decompile.trained.observe import interpreted, observe
 from janiform.decompile.trained.synthesis import output_name
 from janiform.decompile.trained.wording import of_variable
 from janiform.ir.evaluate import Column, Run
@@ -24,14 +24,11 @@ from janiform.ir.program import Program
 from janiform.model.transformer import Transformer
 from janiform.tasks.sequences import Sampler, Sequences
 
-BINS = ((0, 50), (51, 100), (101, 150))
-"""The lengths that agreement is told for, as in Huang et al. 2026."""
-
 PAIRS = 1 << 22
 """Pairs of positions that the interpreter holds at once."""
 
 
-def answers(run: Run, program: Program, sampler: Sampler) -> NDArray[np.bool_] | NDArray[np.int64]:
+def answers(run: Run, program: Program, sampler: Sampler) -> Answers:
     """What a program says at each position, in the form of a model's answers."""
     if not sampler.legal:
         column = run.column(program.outputs["next"])
@@ -42,16 +39,6 @@ def answers(run: Run, program: Program, sampler: Sampler) -> NDArray[np.bool_] |
         column = run.column(program.outputs[output_name(sampler, code)])
         said[:, :, code] = np.array([v is True for v in column.values])[column.codes]
     return said
-
-
-def agree(
-    one: NDArray[np.bool_] | NDArray[np.int64],
-    other: NDArray[np.bool_] | NDArray[np.int64],
-    asked: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """At which positions two answers agree, or nothing is asked."""
-    same = one == other
-    return (same.all(-1) if same.ndim == 3 else same) | ~asked
 
 
 @dataclass(frozen=True, slots=True)
