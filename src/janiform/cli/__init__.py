@@ -1,4 +1,4 @@
-"""The command line: ``janiform run | compile | check | show | learn | train | generate | explain | debug | repl | library | bench``, generated from dataclasses.
+"""The command line: ``janiform run | compile | check | show | learn | train | generate | warmup | finetune | explain | debug | repl | library | bench``, generated from dataclasses.
 
 Every command prints one answer to standard output, with ``--json`` exactly one JSON object; errors and progress go to
 standard error. The exit code is 0 only on success: 1 for a failed check or an error, 2 for a wrong command line, 130

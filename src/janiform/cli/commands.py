@@ -16,6 +16,7 @@ from janiform.cli.learning import Learn
 from janiform.cli.procedural import Generate
 from janiform.cli.progress import progress
 from janiform.cli.training import Train
+from janiform.cli.warming import Finetune, Warmup
 from janiform.cli.words import (
     is_causal,
     is_pair,
@@ -276,6 +277,8 @@ COMMANDS: Any = (
     | Annotated[Learn, subcommand("learn")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Generate, subcommand("generate")]
+    | Annotated[Warmup, subcommand("warmup")]
+    | Annotated[Finetune, subcommand("finetune")]
     | Annotated[Decompile, subcommand("decompile")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Explain, subcommand("explain")]

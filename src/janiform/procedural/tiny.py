@@ -11,19 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from janiform.errors import InputError
-from janiform.model.config import Config
 from janiform.model.transformer import Transformer
 from janiform.procedural.budget import Budget
 from janiform.procedural.descent import Descent, Point
+from janiform.procedural.runs import run
 from janiform.procedural.source import Made
 from janiform.procedural.step import Step
-from janiform.tasks.procedural import Procedure, read
+from janiform.procedural.training import Training
+from janiform.tasks.procedural import Procedure
 from janiform.train.fit import one_thread
 
 Tell = Callable[[int, int], None]
-DEVIATION = 0.02
-"""The deviation of weights at the beginning, as in GPT-2."""
 
 
 def train(
@@ -31,6 +29,8 @@ def train(
 ) -> list[Point]:
     """Train a model in place and return its validations, the first before any step.
 
+    >>> from janiform.model import Config
+    >>> from janiform.tasks.procedural import read
     >>> task = read("identity(symbols=4, longest=3)")
     >>> model = Transformer(Config.gpt2(2, 4, 16, vocab=task.d_vocab, positions=task.width))
     >>> curve = train(model, task, Budget(steps=60, batch=64, warmup=10, every=60, held=200))
@@ -57,25 +57,16 @@ def train(
 
 
 def tiny(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Train a model of random weights by settings, as ``train.sweep`` takes them, and return its curve.
+    """Train by settings, as ``train.sweep`` takes them, and return the curve and the tokens that it took.
 
-    Settings are ``task``, a text, ``layers``, ``heads`` and ``width`` of the model, whether its embeddings are ``tied``, and those
-    of a ``Budget``, whose seed is the model's too.
+    Settings are those of a ``Training`` and of its ``Budget`` together.
 
     >>> found = tiny({"task": "sort(symbols=4, longest=3)", "steps": 20, "held": 100, "seed": 1})
     >>> [p["step"] for p in found["curve"]]
     [0, 20]
     """
-    given = dict(settings)
-    shape = {"layers": 2, "heads": 4, "width": 16, "tied": True}
-    task = read(given.pop("task"))
-    layers, heads, width, tied = (given.pop(name, value) for name, value in shape.items())
-    if unknown := sorted(set(given) - {f.name for f in fields(Budget)}):
-        known = ", ".join(["task", *shape, *(f.name for f in fields(Budget))])
-        raise InputError(f"unknown settings {', '.join(unknown)}; there are {known}")
-    budget = Budget(**given)
-    model = Transformer(
-        Config.gpt2(layers, heads, width, vocab=task.d_vocab, positions=task.width), seed=None
-    )
-    model.initialize(budget.seed, DEVIATION)
-    return {"curve": [asdict(p) for p in train(model, task, budget, tied=tied)]}
+    names = {f.name for f in fields(Budget)}
+    budget = {name: value for name, value in settings.items() if name in names}
+    others = {name: value for name, value in settings.items() if name not in names}
+    found = run(Training.of({**others, "budget": budget}))
+    return {"curve": [asdict(p) for p in found.curve], "tokens": found.tokens}
