@@ -57,7 +57,7 @@ def test_it_answers_people_in_columns(capsys):
         (["warmup"], "name a task, such as set or haystack"),
         (["warmup", "sett"], "(set?)"),
         (["warmup", "set", "dyck"], "keep their tokens apart instead"),
-        (["warmup", "set", "--recipe", "tinny"], "it is a file, or one of finetune"),
+        (["warmup", "set", "--recipe", "tinny"], "it is a file, or one of c4, codeparrot, finetune"),
         (["finetune", "haystack", "--take", "attention=nowhere"], "nowhere does not exist"),
         (["finetune", "haystack", "--resume", "x"], "give nothing beside it"),
         (["finetune", "--resume", "nowhere"], "nowhere/config.json is not there"),

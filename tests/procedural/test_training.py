@@ -46,6 +46,14 @@ def test_diagnostics_have_the_published_size():
         assert (training.layers, training.heads, training.width) == size and training.untied
 
 
+@pytest.mark.parametrize(("name", "millions"), [("c4", 655), ("codeparrot", 983), ("mathematics", 1638)])
+def test_language_runs_have_the_published_size(name, millions):
+    training = Training.of({"text": ["a"], **read_settings(name)})
+    assert (training.layers, training.heads, training.width) == (12, 12, 768)
+    tokens = training.budget.steps * training.budget.batch * training.context
+    assert tokens / 1e6 == pytest.approx(millions, abs=1)
+
+
 def test_the_second_settings_take_precedence():
     first = {"layers": 2, "budget": {"steps": 5, "rate": 0.1}}
     assert merged(first, {"layers": 3, "budget": {"steps": 6}}) == {
@@ -57,13 +65,14 @@ def test_the_second_settings_take_precedence():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"task": "set", "layer": 2}, "unknown settings layer; there are task, layers"),
+        ({"task": "set", "layer": 2}, "unknown settings layer; there are task, text"),
         ({"task": "set", "layers": "2"}, "layers is of type int; got '2'"),
         ({"task": "set", "layers": True}, "layers is of type int; got True"),
         ({"task": "set", "take": "mlp=a"}, r"take is of type tuple\[str, ...\]; got 'mlp=a'"),
         ({"task": "set", "take": [1]}, "take is a list of texts"),
         ({"task": "set", "budget": 3}, "budget is a table"),
-        ({"layers": 2}, "a training needs a task"),
+        ({"layers": 2}, "on a task, such as set or haystack, or on a text"),
+        ({"task": "set", "text": ["a"]}, "name one of the two"),
     ],
 )
 def test_other_settings_are_refused(settings, says):

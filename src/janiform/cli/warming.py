@@ -18,7 +18,8 @@ class _Training:
     """What both commands understand; what is left out is as the recipe says."""
 
     recipe: str | None = None
-    """Where settings come from: a file, or warmup, finetune, tiny-warmup, tiny-finetune, ...; by default the published ones."""
+    """Where settings come from: a file, or warmup, finetune, tiny-warmup, tiny-finetune, text, c4,
+    codeparrot, mathematics, ...; by default the published ones."""
     layers: int | None = None
     """How many blocks."""
     heads: int | None = None
@@ -72,6 +73,8 @@ class _Training:
     """Train the unembedding apart from the token embedding."""
     shuffle: bool = False
     """Control: permute the entries of each matrix that is taken."""
+    dry_run: bool = False
+    """Take the first two steps only, each on a single row, to see that everything is there and fits."""
     out: Path | None = None
     """The folder to write to: model/ for Janiform and Hugging Face, log.jsonl, result.json, and what --resume needs."""
     resume: Path | None = None
@@ -93,6 +96,7 @@ class _Training:
                 trained = resume(self.resume, tell=tick, report_to=self.report_to)
             else:
                 training = Training.of(self.settings(kind, task))
+                training = training.dry() if self.dry_run else training
                 trained = run(training, self.out, tell=tick, report_to=self.report_to)
         facts = trained.facts()
         rows = {
@@ -112,17 +116,16 @@ class _Training:
         from janiform.procedural.training import merged, read_settings, usual
 
         given = self.given() | ({} if task is None else {"task": task})
-        settings = merged(read_settings(self.recipe or usual(kind, task or "")), given)
-        if "task" not in settings:
+        if not {"task", "text"} & set(given) and self.recipe is None:
             raise InputError("name a task, such as set or haystack; a wrong name lists all")
-        return settings
+        return merged(read_settings(self.recipe or usual(kind, task or "")), given)
 
     def given(self) -> dict[str, Any]:
         """Return what the command line says of a training."""
         from janiform.procedural.budget import Budget
 
         of_budget = {f.name for f in fields(Budget)}
-        others = {"recipe", "out", "resume", "report_to", "json", "task"}
+        others = {"recipe", "out", "resume", "report_to", "json", "task", "dry_run"}
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in others}
         said = {n: v for n, v in named.items() if v is not None and v is not False and v != ()}
         budget = {n: v for n, v in said.items() if n in of_budget}
@@ -143,10 +146,14 @@ class Warmup(_Training):
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(_Training):
-    """Train a GPT-2 on a task, from random weights or from parts of models that were warmed up."""
+    """Train a GPT-2 on a task or on text, from random weights or from parts of models that were warmed up."""
 
     task: Annotated[Positional[str | None], arg(metavar="TASK")] = None
     """haystack, addition, reversed_addition, multiplication, sort, or any other task; a wrong name lists all."""
+    text: UseAppendAction[tuple[str, ...]] = ()
+    """In place of a task: a file, a folder, or a saved data set; may be given again."""
+    tokenizer: str | None = None
+    """Of the text: bytes, characters, bpe:4096 (any size), or a file tokenizer.json or its folder."""
 
     def __call__(self) -> Answer:
         return self.answer("finetune", self.task)

@@ -1,7 +1,7 @@
 """A training in a folder: begun, killed, resumed to the same weights, and read by Janiform and by Hugging Face.
 
 The folder holds ``config.json`` (its settings), ``log.jsonl`` (a line a validation), ``state.safetensors`` (where it stands),
-``result.json`` and ``model/``, a GPT-2 in Hugging Face's format. The first state is saved before the first step, so that what a
+``result.json``, ``model/``, a GPT-2 in Hugging Face's format, and ``text/``, a text in ids. The first state is saved before the first step, so that what a
 model begins with is read once.
 """
 
@@ -20,7 +20,9 @@ from janiform.model.config import Config
 from janiform.model.gpt2_folder import write_gpt2
 from janiform.model.transformer import Transformer
 from janiform.procedural.autograd import Autograd
+from janiform.procedural.corpus import corpus
 from janiform.procedural.descent import Descent, Point
+from janiform.procedural.documents import require
 from janiform.procedural.engine import Engine, choose
 from janiform.procedural.processes import Processes
 from janiform.procedural.report import Report, reporting
@@ -37,6 +39,8 @@ from janiform.train.state import load_state, save_state
 Tell = Callable[[int, int], None]
 DEVIATION = 0.02
 """The deviation of weights at the beginning, as in GPT-2."""
+TEXT = "text"
+"""The folder of a run that holds the ids of its text."""
 SHARE = 20
 """Saving takes at most one in so many seconds, but for the states at validations."""
 
@@ -86,7 +90,9 @@ def run(
     >>> [p.step for p in trained.curve], trained.tokens
     ([0, 20], 35840)
     """
-    source_of(training)  # a task that does not exist leaves no folder
+    require(training.text)  # what does not exist leaves no folder
+    if training.task:
+        read(training.task)
     processes = Processes.here()
     folder = None if out is None else Path(out)
     if folder is not None and processes.first:
@@ -112,9 +118,17 @@ def resume(out: str | Path, *, tell: Tell | None = None, report_to: str | None =
     return _run(training, Path(out), Processes.here(), tell, report_to)
 
 
-def source_of(training: Training) -> Source:
-    """Return where the rows of a training come from."""
-    return Made(read(training.task))
+def source_of(training: Training, folder: Path | None, processes: Processes) -> Source:
+    """Return where the rows of a training come from; the ids of a text are kept in the folder, written by one process."""
+    if training.task:
+        return Made(read(training.task))
+    place = None if folder is None else folder / TEXT
+    if not processes.first and place is not None:
+        processes.wait()
+    found = corpus(training.text, training.tokenizer, training.context, place)
+    if processes.first and place is not None:
+        processes.wait()
+    return found
 
 
 def begin(training: Training, source: Source) -> tuple[Transformer, list[str]]:
@@ -161,7 +175,7 @@ def engine_of(training: Training, model: Transformer, processes: Processes) -> E
 def _run(
     training: Training, folder: Path | None, processes: Processes, tell: Tell | None, report_to: str | None
 ) -> Trained:
-    source, kept = source_of(training), None if folder is None else load_state(folder)
+    source, kept = source_of(training, folder, processes), None if folder is None else load_state(folder)
     if kept is None:
         model, taken = begin(training, source)
     else:
@@ -194,7 +208,7 @@ def _run(
         engine.tie()
     tokens = descent.step * training.budget.batch * source.width
     trained = Trained(
-        training.task, model.cpu(), tuple(keep.curve), tokens, tuple(taken), round(keep.seconds, 1)
+        training.data_set, model.cpu(), tuple(keep.curve), tokens, tuple(taken), round(keep.seconds, 1)
     )
     if folder is not None and writes:
         write_gpt2(model, folder / MODEL)

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,23 @@ RECIPES = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A task, a GPT-2 of some size, what it begins with and how it is trained.
+    """A task or a text, a GPT-2 of some size, what it begins with and how it is trained.
 
     >>> Training.of({"task": "set", "layers": 2, "budget": {"steps": 10}}).budget.steps
     10
     """
 
-    task: str
-    """As ``tasks.procedural.read`` reads it."""
+    task: str = ""
+    """As ``tasks.procedural.read`` reads it; empty where there is a text."""
+    text: tuple[str, ...] = ()
+    """Files and folders, as ``documents`` reads them."""
+    tokenizer: str = "bytes"
+    """Of the text, as ``tokenizers.fit`` names them."""
     layers: int = 2
     heads: int = 4
     width: int = 16
     context: int = 0
-    """How many positions there are; 0 for as many as a row has tokens."""
+    """How many positions there are; 0 for as many as a row of the task has tokens."""
     untied: bool = False
     """Whether the unembedding is trained apart from the token embedding."""
     take: tuple[str, ...] = ()
@@ -56,6 +60,17 @@ class Training:
     """In how many pieces a batch is computed."""
     budget: Budget = Budget()
 
+    def __post_init__(self) -> None:
+        if bool(self.task) == bool(self.text):
+            raise InputError(
+                "a training is on a task, such as set or haystack, or on a text; name one of the two"
+            )
+
+    @property
+    def data_set(self) -> str:
+        """What is trained on, in words."""
+        return self.task or ", ".join(self.text)
+
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Training:
         """Make a training of plain data; ``InputError`` names a setting that is unknown or of another type."""
@@ -66,13 +81,16 @@ class Training:
         _require_known(cls, given)
         _require_known(Budget, budget)
         lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-        if "task" not in given:
-            raise InputError("a training needs a task")
         return cls(**(given | lists), budget=Budget(**budget))
 
     def data(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
+
+    def dry(self) -> Training:
+        """Return the first two steps of it, each on a single row."""
+        budget = replace(self.budget, steps=2, batch=1, held=1, every=2)
+        return replace(self, accumulate=1, budget=budget)
 
     def write(self) -> str:
         """Return it as JSON, which ``read_settings`` reads."""
@@ -108,11 +126,13 @@ def recipes() -> list[str]:
 
 
 def usual(kind: str, task: str) -> str:
-    """Return the name of the settings with which a task is trained by default, in a ``warmup`` or ``finetune``.
+    """Return the name of the settings with which a task is trained by default, in a ``warmup`` or ``finetune``; '' is a text.
 
     >>> usual("warmup", "dyck(kinds=8)"), usual("warmup", "set"), usual("finetune", "multiplication")
     ('warmup-dyck', 'warmup', 'finetune-multiplication')
     """
+    if not task:
+        return "text"
     name = re.match(r"\w*", task.strip())
     special = f"{kind}-{name.group() if name else ''}"
     return special if special in recipes() else kind
