@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from known import shipped, shortened, task_of
 
-from janiform.decompile.trained.evidence import agree, draw
+from janiform.decompile.trained.evidence import SHORT, agree, draw
 from janiform.decompile.trained.extract import Extracting, extract
 from janiform.decompile.trained.observe import interpreted, observe
 from janiform.decompile.trained.verify import answers
@@ -21,7 +21,7 @@ def test_what_is_drawn_fits_the_model(positions):
     lengths = (batch.tokens != task.pad).sum(1)
     assert batch.tokens.shape == batch.asked.shape == batch.wanted.shape[:2]
     assert lengths.max() <= positions
-    assert (lengths[:20] <= 10).all() and lengths[20:].mean() > positions / 5
+    assert (lengths[:20] <= SHORT + 2).all() and lengths[20:].mean() > positions / 5
     assert (np.diff(batch.tokens == task.pad, axis=1) >= 0).all()
     assert not batch.asked[batch.tokens == task.pad].any()
 

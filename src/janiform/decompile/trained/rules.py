@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, permutations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,25 @@ class Rules:
     bits: float
 
 
+def alike(columns: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first of each kind of equal columns, and the kind of each column.
+
+    >>> first, kind = alike(np.array([[5, 5, 9, 5], [1, 0, 1, 1]]))
+    >>> [columns.tolist() for columns in (first, kind)]
+    [[1, 0, 2], [1, 0, 2, 1]]
+    """
+    if columns.dtype == bool:
+        packed = np.packbits(columns, axis=0)
+        words = np.pad(packed, ((0, -len(packed) % 8), (0, 0))).T.copy().view(np.uint64).T
+    else:
+        words = columns
+    kind = np.zeros(columns.shape[1], np.intp)
+    for word in words:
+        values, code = np.unique(word, return_inverse=True)
+        kind = np.unique(kind * len(values) + code, return_inverse=True)[1]
+    return np.unique(kind, return_index=True)[1], kind
+
+
 class Rows:
     """Situations to find rules for: ``literals`` (literal, row), ``right`` (source, row), ``weight`` of each row; ``costs``
     and ``prices`` are the bits of literals and sources."""
@@ -63,11 +83,10 @@ class Rows:
         prices: NDArray[np.float64],
         weight: NDArray[np.float64],
     ) -> None:
-        alike = np.packbits(np.concatenate([literals, right]), axis=0).T
-        _, first, place = np.unique(alike, axis=0, return_index=True, return_inverse=True)
+        first, place = alike(np.concatenate([literals, right]))
         self.literals, self.right = literals[:, first], right[:, first]
         self.costs, self.prices = costs, prices
-        merged = np.bincount(place.ravel(), weight, len(first)).astype(float)
+        merged = np.bincount(place, weight, len(first)).astype(float)
         self.weight = merged * self.right.any(0)  # where no source is right, no rule is to blame
         self.numbers = self.literals.astype(float)
 
@@ -166,21 +185,22 @@ class Rows:
             return
         cases: tuple[tuple[Test, int], ...] = ()
         left = np.ones(len(self.weight), bool)
-        both = np.concatenate([self.numbers, 1 - self.numbers])
         costs = np.concatenate([self.costs, self.costs])
         for _ in range(RULES):
             weight = self.weight * left
-            covered = both @ weight
-            rights = both @ (self.right * weight).T
+            gains = np.vstack([weight, self.right * weight])
+            holding = self.numbers @ gains.T
+            both = np.concatenate([holding, gains.sum(1) - holding])
+            covered, rights = both[:, 0], both[:, 1:]
             wrong = np.maximum(covered[:, None] - rights, 0)
             worth = covered[:, None] - strict * wrong - (costs[:, None] + self.prices) * SLIGHT
-            worth[covered >= weight.sum() - 1e-12] = -1
+            worth[covered >= weight.sum() * (1 - 1e-12)] = -1
             i, source = np.unravel_index(int(worth.argmax()), worth.shape)
             if worth[i, source] <= 0:
                 return
-            literal = int(i) % len(self.literals)
-            cases = (*cases, (Test(((literal, int(i) < len(self.literals)),)), int(source)))
-            left = left & (both[i] == 0)
+            literal, wanted = int(i) % len(self.literals), int(i) < len(self.literals)
+            cases = (*cases, (Test(((literal, wanted),)), int(source)))
+            left = left & (self.literals[literal] != wanted)
             rest = self.right @ (self.weight * left) * WRONG - self.prices
             default = int(rest.argmax()) if left.any() else cases[-1][1]
             yield self.made(cases, default)

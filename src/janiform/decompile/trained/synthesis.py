@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from janiform.decompile.trained.features import NOTHING, Claim, Feature, claims
-from janiform.decompile.trained.rules import Rows, Rules, Test
+from janiform.decompile.trained.rules import Rows, Rules, Test, alike
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import Apply, Arg, Fn, Lit, substitute
 from janiform.ir.nodes import Const, Indices, Map
@@ -74,9 +74,10 @@ def _synthesize(sampler: Sampler, several: list[Feature], where: Sequence[Situat
             for p, s in zip(parts, where, strict=True)
         ]
     )
-    rows, place = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
-    weight = np.bincount(place.ravel(), share, len(rows)).astype(float)
-    columns, answers = rows[:, : len(several)].T, rows[:, len(several) :]
+    rows = np.concatenate(parts)
+    first, kind = alike(rows.T)
+    weight = np.bincount(kind, share, len(first)).astype(float)
+    columns, answers = rows[first, : len(several)].T, rows[first, len(several) :]
     yes = answers[:, [*range(len(sampler.symbols)), sampler.eos]].T == 1 if sampler.legal else ()
     made, truth = claims(several, list(columns), names, [(said, weight) for said in yes])
     bits = np.array([c.bits for c in made])
