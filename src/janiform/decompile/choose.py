@@ -14,8 +14,9 @@ from janiform.decompile.compiled.distance import weight_distance
 from janiform.decompile.compiled.exact import exact
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.evidence import Evidence, compare
+from janiform.decompile.given import subject
 from janiform.decompile.result import Decompiled
-from janiform.decompile.subject import Subject, subject
+from janiform.decompile.subject import Subject
 from janiform.errors import CompileError
 from janiform.ir.nodes import Value
 from janiform.ir.program import Program

@@ -24,7 +24,7 @@ def weight_distance(one: Subject, other: Subject) -> float:
     """Return from 0 (the same up to every gauge) to 1 how different heads and units are, on average.
 
     >>> import janiform as jf
-    >>> from janiform.decompile.subject import subject
+    >>> from janiform.decompile.given import subject
     >>> pair = jf.parse("hist = selector_width(select(tokens, tokens, ==));").compile("abc", 4)
     >>> round(weight_distance(subject(pair), subject(pair.disguise(seed=1))), 3)
     0.0

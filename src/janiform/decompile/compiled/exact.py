@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from janiform.compile.result import Readout
 from janiform.decompile.compiled.failure import CannotDecompile
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 TOLERANCES = (1e-4, 1e-3, 1e-2, 4e-2)
 """Shares of the largest that count as rounding or noise, tried in turn."""
 
+READINGS = tuple(itertools.product(TOLERANCES, (False, True)))
+"""The tolerances, each without and with heads that are taken on trust to copy one value."""
+
 
 def exact(subject: Subject) -> Iterator[Program]:
     """Yield the canonical programs that weights are read as, those that take the least for noise first.
@@ -28,13 +32,13 @@ def exact(subject: Subject) -> Iterator[Program]:
     Raises CannotDecompile, with the residual error, where no reading came through.
     """
     net = of_model(subject.model)
-    outlets = [outlet(net, r, named=subject.named) for r in subject.readouts]
+    outlets = [_outlet(net, r) for r in subject.readouts]
     first: CannotDecompile | None = None
     found = []
-    for tolerance in TOLERANCES:
+    for tolerance, lenient in READINGS:
         try:
             mechanism = read_mechanism(
-                net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance
+                net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance, lenient=lenient
             )
             program = concrete(normalize(mechanism))
         except CannotDecompile as e:
@@ -51,13 +55,8 @@ def exact(subject: Subject) -> Iterator[Program]:
         raise first
 
 
-def outlet(net: Network, readout: Readout, *, named: bool) -> Outlet:
-    """Return the columns of an output, with what is known of how to read them."""
+def _outlet(net: Network, readout: Readout) -> Outlet:
     assert net.W_U is not None and net.b_U is not None
     columns = slice(readout.start, readout.stop)
-    W_U, b_U = net.W_U[:, columns], net.b_U[columns]
-    if not named:
-        return Outlet(readout.name, W_U, b_U)
-    return Outlet(
-        readout.name, W_U, b_U, "number" if readout.kind == "number" else "category", readout.values
-    )
+    kind: Literal["category", "number"] = "number" if readout.kind == "number" else "category"
+    return Outlet(readout.name, net.W_U[:, columns], net.b_U[columns], kind, readout.values)

@@ -74,11 +74,18 @@ def read_head(
         return Field.of(view.function, vectors[0] + weights[:, None] * (offered - vectors[0])), None, offered
     selection = replace(found.selection, relation=feasible(found.selection.relation, g))
     single = selection.rule is not None or not found.left or reach(selection.relation, g).high <= 1
+    single = single or (stream.lenient and _apart(vectors))
     if single or one_value(selection.relation, value, g):
         view = attend(selection, value, names, "offered", "mean", g, single=single)
         rows = [offered if v == "offered" else vectors[names.index(str(v))] for v in view.values]
         return Field.of(view.function, np.array(rows)), None, offered
     return None, Average(selection, value, vectors, offered, g, stream.tolerance, stream.averaged), offered
+
+
+def _apart(vectors: np.ndarray) -> bool:
+    """Whether three or more vectors lie in as many directions as they can, as codes of values do and numbers do not."""
+    steps = vectors[1:] - vectors[0]
+    return len(steps) > 1 and int(np.linalg.matrix_rank(steps, tol=1e-3 * np.abs(steps).max())) == len(steps)
 
 
 def tidy_value(parts: list[Field], constant: np.ndarray, offered: np.ndarray, tolerance: float) -> Field:

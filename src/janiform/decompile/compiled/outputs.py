@@ -44,7 +44,7 @@ def read_output(stream: Stream, outlet: Outlet) -> View:
     kind = outlet.kind
     whole = _whole(stream, W_U, b_U)
     if kind is None:
-        kind = "number" if W_U.shape[1] == 1 or (W_U.shape[1] == 2 and _is_number(whole)) else "category"
+        kind = "number" if W_U.shape[1] == 1 or (W_U.shape[1] == 2 and is_number(whole)) else "category"
     if kind == "number" and W_U.shape[1] == 1:
         return _numbers(whole, classes)
     if kind == "number":
@@ -58,8 +58,8 @@ def _whole(stream: Stream, matrix: np.ndarray, bias: np.ndarray) -> Field:
     return added(parts).plus(constant) if parts else Field.constant(constant)
 
 
-def _is_number(logits: Field) -> bool:
-    """Whether the second column says that the first is defined."""
+def is_number(logits: Field) -> bool:
+    """Return whether the second column says that the first is defined."""
     rows = logits.rows()
     sure = rows[np.abs(rows[:, 1] - 1.0) <= NEAR, 0]
     return len(sure) > 1 and float(np.ptp(sure)) > NEAR and float(rows[:, 1].max()) <= 1.0 + NEAR

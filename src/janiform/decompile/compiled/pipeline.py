@@ -30,19 +30,25 @@ def read_mechanism(
     outputs: Iterable[Outlet],
     *,
     tolerance: float = TOLERANCE,
+    lenient: bool = False,
 ) -> Mechanism:
     """Return the mechanism of weights, with the names of the ids ``roles.tokens``."""
-    stream = read_stream(net, roles, tolerance)
+    stream = read_stream(net, roles, tolerance, lenient=lenient)
     return Mechanism(stream.grid, vocab, {o.name: read_output(stream, o) for o in outputs})
 
 
-def read_stream(net: Network, roles: Roles, tolerance: float) -> Stream:
+def read_stream(net: Network, roles: Roles, tolerance: float, *, lenient: bool = False) -> Stream:
     """Return what stands in the residual stream after the last layer."""
     g = grid(net.max_len, net.causal)
     stream = begin(net, roles, g, tolerance)
+    stream.lenient = lenient
+    stream.last = stream.size
     for layer in net.layers:
+        before = stream.size
         read_heads(stream, layer, g)
+        between = stream.size
         read_mlp(stream, layer)
+        stream.last = between if stream.size != between else before if between != before else stream.last
     return stream
 
 

@@ -124,7 +124,11 @@ class Average:
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """What stands in the residual stream at a position, and at BOS; ``unsure`` are directions in which BOS is not known."""
+    """What stands in the residual stream at a position, and at BOS.
+
+    ``lenient`` takes a head that averages one of several vectors, apart in as many directions, for a head that copies: that its
+    keys always hold one value is then nothing that was read, and stands to be compared. ``unsure`` are directions in which BOS is not known; fields and averages from ``last`` on are the last component's.
+    """
 
     constant: Float[np.ndarray, " d_model"]
     bos: Float[np.ndarray, " d_model"]
@@ -135,6 +139,8 @@ class Stream:
     averages: list[Average] = field(default_factory=list)
     placed: list[Quotient] = field(default_factory=list)
     unsure: list[np.ndarray] = field(default_factory=list)
+    last: tuple[int, int] = (0, 0)
+    lenient: bool = False
 
     def read(self, matrix: np.ndarray, bias: np.ndarray | float = 0.0) -> tuple[list[Field], np.ndarray]:
         """Return what a reader gets as fields whose sum it is, and what it gets in any case."""
@@ -162,6 +168,11 @@ class Stream:
             if seen > self.tolerance * float(np.abs(u).max() * np.abs(matrix).max()):
                 raise CannotDecompile("something is read at BOS that depends on the input", seen)
         return self.bos @ matrix + bias
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many fields and averages there are."""
+        return len(self.fields), len(self.averages)
 
     def write(self, found: Field, at_bos: np.ndarray) -> None:
         """Add what a component writes."""
