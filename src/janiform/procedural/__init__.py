@@ -6,8 +6,11 @@ from janiform.procedural.descent import Descent, Point
 from janiform.procedural.engine import Engine, Outcome
 from janiform.procedural.feeding import Batches, dataset
 from janiform.procedural.files import Written, write_rows
+from janiform.procedural.runs import Trained, resume, run
 from janiform.procedural.step import Step
 from janiform.procedural.tiny import tiny, train
+from janiform.procedural.training import Training
+from janiform.procedural.transfer import transfer
 
 __all__ = [
     "Autograd",
@@ -18,9 +21,14 @@ __all__ = [
     "Outcome",
     "Point",
     "Step",
+    "Trained",
+    "Training",
     "Written",
     "dataset",
+    "resume",
+    "run",
     "tiny",
     "train",
+    "transfer",
     "write_rows",
 ]

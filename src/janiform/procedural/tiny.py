@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 from janiform.model.transformer import Transformer
 from janiform.procedural.budget import Budget
 from janiform.procedural.descent import Descent, Point
-from janiform.procedural.runs import run
+from janiform.procedural.runs import resume, run
 from janiform.procedural.source import Made
 from janiform.procedural.step import Step
 from janiform.procedural.training import Training
@@ -57,16 +58,23 @@ def train(
 
 
 def tiny(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Train by settings, as ``train.sweep`` takes them, and return the curve and the tokens that it took.
+    """Train by settings, as ``train.sweep`` takes them, and return the curve, the tokens and the CPU seconds that it took.
 
-    Settings are those of a ``Training`` and of its ``Budget`` together.
+    Settings are those of a ``Training`` and of its ``Budget`` together, and ``out``, a folder for the model that is begun with, or
+    gone on with, there.
 
     >>> found = tiny({"task": "sort(symbols=4, longest=3)", "steps": 20, "held": 100, "seed": 1})
     >>> [p["step"] for p in found["curve"]]
     [0, 20]
     """
+    given = dict(settings)
+    out = given.pop("out", None)
     names = {f.name for f in fields(Budget)}
-    budget = {name: value for name, value in settings.items() if name in names}
-    others = {name: value for name, value in settings.items() if name not in names}
-    found = run(Training.of({**others, "budget": budget}))
-    return {"curve": [asdict(p) for p in found.curve], "tokens": found.tokens}
+    budget = {name: value for name, value in given.items() if name in names}
+    others = {name: value for name, value in given.items() if name not in names}
+    if out is not None and (Path(out) / "config.json").exists():
+        found = resume(out)
+    else:
+        found = run(Training.of({**others, "budget": budget}), out)
+    curve = [asdict(p) for p in found.curve]
+    return {"curve": curve, "tokens": found.tokens, "cpu_seconds": found.cpu_seconds}
