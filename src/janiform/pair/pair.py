@@ -32,6 +32,7 @@ from janiform.pair.show import data, facts, show
 
 if TYPE_CHECKING:
     from janiform.realistic.faithfulness import Faithfulness
+    from janiform.realistic.narrowing import Narrowing
 
 _BUDGET = 2**24
 """How many numbers the widest activation of one batch may take."""
@@ -193,6 +194,20 @@ class Pair:
             distractors=distractors,
             dtype=dtype,
         )
+
+    def compress(
+        self,
+        d_model: int | None = None,
+        method: Literal["exact", "orthogonal", "linear", "autoencoder"] = "exact",
+        *,
+        settings: Narrowing | None = None,
+        out: str | os.PathLike[str] | None = None,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Pair:
+        """Return a pair of the same program with a narrower residual stream: as narrow as loses nothing, or learned."""
+        from janiform.realistic.compress import compress
+
+        return compress(self, d_model, method, settings=settings, out=out, tell=tell)
 
     def faithfulness(self, *, inputs: int = 1_000, seed: int = 0) -> Faithfulness:
         """Judge the pair by its answers and by each of its variables: is it right for the right reason?"""

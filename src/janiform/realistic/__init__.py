@@ -1,6 +1,7 @@
 """Pairs that look like trained models while their mechanism stays known."""
 
+from janiform.realistic.compress import compress
 from janiform.realistic.disguise import disguise
 from janiform.realistic.gpt2 import to_gpt2
 
-__all__ = ["disguise", "to_gpt2"]
+__all__ = ["compress", "disguise", "to_gpt2"]

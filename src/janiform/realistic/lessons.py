@@ -1,7 +1,7 @@
 """What a compressed model is taught by: inputs, interventions, and all that the exact model computes under them.
 
-A lesson is a batch of which half are plain inputs; in a quarter tokens stand at other positions than their own; in a quarter
-one variable is replaced by what it is on another input, so that what is learned holds under interchange interventions too.
+A lesson is a batch of which half are plain inputs; in the other half one variable is replaced by what it is on another input,
+as far as that can be, so that what is learned holds under interchange interventions too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.func import functional_call
 from janiform.model import Transformer
 from janiform.model.hooks import Hook, HookPoint, NameFilter, hung
 from janiform.pair.inputs import drawn
-from janiform.realistic.interchange import sites
+from janiform.realistic.interchange import Meaning, Site, sites, swap
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
@@ -53,37 +53,60 @@ class Teacher:
         self.units = [f"blocks.{i}.mlp.hook_post" for i in layers if config.d_mlp]
         self.streams = [f"blocks.{i}.hook_resid_{at}" for i in layers for at in ("pre", "mid")]
         self.streams += [f"blocks.{config.n_layers - 1}.hook_resid_post"] if config.n_layers else []
-        inner = [s for s in sites(pair) if not any("embed" in name for name in s.names)]
-        self.sites = [s for s in inner if s.names]
+        self.meaning, self.sites = Meaning.of(pair), sites(pair)
 
     def lesson(self, size: int, seed: Sequence[int], *, plain: bool = False) -> Lesson:
-        """Draw a lesson of about ``size`` inputs; ``plain`` leaves tokens and variables where they are."""
+        """Draw a lesson of about ``size`` inputs, or of inputs alone where ``plain``."""
         rng = np.random.default_rng(list(seed))
-        signature, codec = self.pair.signature, self.pair.codec
-        batches = drawn(signature, size, size, seed=int(rng.integers(2**31)))
-        ids = np.concatenate([codec.frame(codes, signature.max_len) for codes in batches])
-        ids = ids[rng.permutation(len(ids))]
-        tokens = (ids != codec.pad) & (ids != codec.bos)
+        ids = self._inputs(size if plain else size - size // 2, rng)
         positions = np.tile(np.arange(ids.shape[1]), (len(ids), 1))
         hooks: list[tuple[str, Hook]] = []
-        device = self.model.device
-        if not plain:
-            kind = np.arange(len(ids)) % 4
-            lengths = tokens.sum(1, keepdims=True)
-            others = 1 + rng.integers(np.broadcast_to(lengths, ids.shape))
-            positions = np.where(tokens & (kind == 2)[:, None], others, positions)
-            if self.sites:
-                site = self.sites[rng.integers(len(self.sites))]
-                where = tokens & (kind == 3)[:, None] & (rng.random(ids.shape) < 0.7)
-                source = torch.from_numpy(rng.permutation(len(ids))).to(device)
-                plainly = self.run(
-                    torch.from_numpy(ids).to(device), torch.from_numpy(positions).to(device), site.names
-                )
-                cache = {name: plainly[name][source] for name in site.names}
-                hooks = list(site.hooks(cache, torch.from_numpy(where).to(device)))
-        id_, at, real = (torch.from_numpy(x).to(device) for x in (ids, positions, tokens))
+        if not plain and self.sites:
+            site = self.sites[rng.integers(len(self.sites))]
+            changed, moved, hooks = self._intervention(site, size // 2, len(ids), rng)
+            ids, positions = np.concatenate([ids, changed]), np.concatenate([positions, moved])
+        codec, device = self.pair.codec, self.model.device
+        tokens = torch.from_numpy((ids != codec.pad) & (ids != codec.bos)).to(device)
+        id_, at = (torch.from_numpy(x).to(device) for x in (ids, positions))
         points = [*self.scores, *self.heads, *self.units, *self.streams]
-        return Lesson(id_, at, real, hooks, self.run(id_, at, points, hooks))
+        return Lesson(id_, at, tokens, hooks, self.run(id_, at, points, hooks))
+
+    def _inputs(self, count: int, rng: np.random.Generator) -> Int[np.ndarray, "batch pos"]:
+        """Draw padded inputs of all lengths."""
+        batches = drawn(self.pair.signature, count, count, seed=int(rng.integers(2**31)))
+        longest = self.pair.signature.max_len
+        return np.concatenate([self.pair.codec.frame(codes, longest) for codes in batches])
+
+    def _intervention(
+        self, site: Site, count: int, before: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, list[tuple[str, Hook]]]:
+        """Draw interventions on a site, after ``before`` inputs without: ids, positions, and the hooks that make them.
+
+        What stands at another position, or another token, is put in as such; the rest by hooks.
+        """
+        codec, longest, vocab = self.pair.codec, self.pair.signature.max_len, len(self.pair.signature.vocab)
+        n, m = (1 + max(rng.integers(longest, size=2)) for _ in range(2))
+        base, source = rng.integers(vocab, size=(count, n)), rng.integers(vocab, size=(count, m))
+        made = swap(self.pair, self.meaning, site.nodes, base, source, rng, scattered=bool(rng.integers(2)))
+        ids, others = codec.frame(made.base, longest), codec.frame(made.source, longest)
+        positions = np.tile(np.arange(longest + 1), (len(ids), 1))
+        origin = np.zeros_like(ids)
+        origin[:, 1 : n + 1] = made.origin + 1
+        if site.names == ["hook_pos_embed"]:
+            return ids, np.where(origin > 0, origin, positions), []
+        if site.names == ["hook_embed"]:
+            return np.where(origin > 0, np.take_along_axis(others, origin, 1), ids), positions, []
+        device = self.model.device
+        cache = self.run(
+            torch.from_numpy(others).to(device), torch.from_numpy(positions).to(device), site.names
+        )
+        where = torch.from_numpy(np.pad(origin > 0, ((before, 0), (0, 0)))).to(device)
+        rows = torch.arange(len(ids))[:, None]
+        taken = {}
+        for name in site.names:
+            found = cache[name][rows, torch.from_numpy(origin)]
+            taken[name] = torch.cat([found.new_zeros((before, *found.shape[1:])), found])
+        return ids, positions, list(site.hooks(taken, where))
 
     def run(
         self, ids: Tensor, positions: Tensor, points: Sequence[str], hooks: Sequence[tuple[str, Hook]] = ()

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.func import jacfwd, vmap
+from torch.func import jvp, vmap
 
 FIRST, LEAST, MOST = 1e-2, 1e-8, 1e6
 """The damping at the start, and its bounds."""
 TRIES = 5
 """How often the damping is raised before an iteration gives up."""
+
+TANGENTS = 200
+"""How many derivatives are taken at once: more leave the cache of a processor, and take longer each."""
 
 Residuals = Callable[[Tensor], Tensor]
 
@@ -41,13 +44,14 @@ class Descent:
         """Return starts that have not gone anywhere."""
         return cls(theta.clone(), theta.new_full(theta.shape[:1], FIRST))
 
-    def keep(self, chosen: Tensor) -> Descent:
-        """Return some of the starts."""
-        return Descent(self.theta[chosen], self.damping[chosen])
+    def first(self, count: int) -> Descent:
+        """Return the first starts."""
+        return Descent(self.theta[:count], self.damping[:count])
 
     def step(self, residuals: Residuals) -> Float[Tensor, " start"]:
         """Take one step from each start and return the sums of squares after it."""
-        value, slope = vmap(_with_jacobian(residuals))(self.theta)
+        at_once = max(1, TANGENTS // self.theta.shape[1])
+        value, slope = vmap(_with_jacobian(residuals), chunk_size=at_once)(self.theta)
         loss = value.square().sum(1)
         curve = torch.einsum("krp,krq->kpq", slope, slope)
         ascent = torch.einsum("krp,kr->kp", slope, value)
@@ -69,12 +73,11 @@ class Descent:
 
 
 def _with_jacobian(residuals: Residuals) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    def twice(theta: Tensor) -> tuple[Tensor, Tensor]:
-        value = residuals(theta)
-        return value, value
-
     def both(theta: Tensor) -> tuple[Tensor, Tensor]:
-        slope, value = jacfwd(twice, has_aux=True)(theta)
-        return value, slope
+        def along(tangent: Tensor) -> Tensor:
+            return jvp(residuals, (theta,), (tangent,))[1]
+
+        axes = torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
+        return residuals(theta), vmap(along, out_dims=1, chunk_size=TANGENTS)(axes)
 
     return both

@@ -32,13 +32,18 @@ def probe(
     coordinates: Float[Tensor, "label dims"],
     held_out: Tensor,
 ) -> Probed:
-    """Fit a probe on the rows that are not held out, and score it on those that are.
+    """Fit a probe on the rows that are not held out, and score it on those that are, values never seen before aside.
 
     >>> x = torch.tensor([[0.0], [1.0], [2.0], [0.1], [0.9], [2.1]])
     >>> held = torch.tensor([False, False, False, True, True, True])
     >>> probe(x, torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([[0.0], [1.0], [2.0]]), held).accuracy
     1.0
     """
+    seen = torch.zeros(len(coordinates), dtype=torch.bool, device=labels.device)
+    seen[labels[~held_out]] = True
+    streams, labels, held_out = (x[seen[labels]] for x in (streams, labels, held_out))
+    if not held_out.any() or held_out.all():
+        return Probed(1.0, 1.0)
     x = streams.detach().double()
     x = _whitened(x - x[~held_out].mean(0), ~held_out, torch.finfo(streams.dtype).eps)
     x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype, device=x.device)], 1)

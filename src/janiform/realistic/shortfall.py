@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 UNATTENDED = -12.0
 """A key of a lower logarithm of attention counts as not attended."""
-BEHIND = 9.0
+BEHIND = 8.0
 """By how much the attention to those keys must be less, in its logarithm."""
-WITHIN, SPREAD = 0.01, 0.1
+WITHIN, SPREAD = 0.02, 0.1
 """How far off the logarithm of attention may be where it should be, and the distance that costs 1."""
-WRITTEN = 0.1
+WRITTEN = 0.2
 """How far off what is written may be, as a share of the distance of two values."""
 LEAD = 0.6
 """What share of its lead over the others a right answer must keep."""
@@ -79,7 +79,7 @@ class Shortfall:
         """Return a model of width ``d``, for its shape."""
         if d not in self.students:
             config = replace(self.pair.model.config, d_model=d, dtype="float64")
-            self.students[d] = Transformer(config, seed=None).to(self.pair.model.device)
+            self.students[d] = Transformer(config, seed=None)
         return self.students[d]
 
     def answers(self, theta: Float[Tensor, " parameter"], d: int, lesson: Lesson) -> float:
@@ -128,9 +128,9 @@ class Shortfall:
             return robust(((given - right).abs() / scale - (1 - least)).clamp(min=0))
         best = right.argmax(-1, keepdim=True)
         lead = right.gather(1, best) - right
-        others = torch.ones_like(lead).scatter(1, best, 0.0)
-        kept = (given.gather(1, best) - given) / torch.where(others > 0, lead, 1.0)
-        return robust((least - kept).clamp(min=0)) * others
+        others = lead > 1e-3 * lead.amax()  # under an intervention two answers can be equally right
+        kept = (given.gather(1, best) - given) / torch.where(others, lead, 1.0)
+        return torch.where(others, robust((least - kept).clamp(min=0)), 0.0)
 
     def _gaps(self) -> dict[str, Float[Tensor, " d_model"]]:
         """Return the least distance of two values on each axis that a half-layer writes, infinite where it writes one."""

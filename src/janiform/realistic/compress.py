@@ -1,0 +1,179 @@
+"""Give a pair a narrower residual stream: exactly, or by a learned projection with the compiled weights frozen.
+
+Source: Lindner et al. 2023 (Tracr), section 5. What is learned here are the projection's matrices only, like there; the losses
+(shortfall), the way down from the exact width (narrowing) and the method (levenberg) are other ones.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from janiform.errors import FileError, InputError
+from janiform.pair.basis import Basis, Origin
+from janiform.realistic.exact import compress_exactly, narrowest, widest
+from janiform.realistic.extents import evening, extents
+from janiform.realistic.levenberg import Descent
+from janiform.realistic.narrowing import Learning, Narrowing, Point
+from janiform.realistic.projection import Projection, project
+from janiform.realistic.rebuild import rebuilt
+from janiform.realistic.shortfall import Shortfall
+from janiform.train.files import write_whole
+from janiform.train.log import Log
+from janiform.train.state import load_state, save_state
+
+if TYPE_CHECKING:
+    from janiform.pair.pair import Pair
+
+Tell = Callable[[int, int], None]
+SAVED = 20.0
+"""Seconds after which the state is saved."""
+FACTS = ("width", "stage", "step", "loss", "before")
+"""What of a point is numbers."""
+
+
+def compress(
+    pair: Pair,
+    d_model: int | None = None,
+    method: Literal["exact", "orthogonal", "linear", "autoencoder"] = "exact",
+    *,
+    settings: Narrowing | None = None,
+    out: str | PathLike[str] | None = None,
+    tell: Tell | None = None,
+) -> Pair:
+    """Return the pair with a residual stream of ``d_model``.
+
+    *exact* loses nothing, and by default takes the least width at which that can be. The others learn a projection: with
+    orthonormal rows, of any one matrix, or of two; at a width at which nothing need be lost they are the exact one. A
+    learning is kept in the folder ``out``, and goes on where it was when it is asked for again.
+
+    >>> from janiform import programs
+    >>> from janiform.realistic.narrowing import Narrowing
+    >>> pair = programs.load("frac_prevs").compile(range(2), 3)
+    >>> small = compress(pair, 5, "linear", settings=Narrowing(starts=4))
+    >>> pair.model.config.d_model, small.model.config.d_model, small.faithfulness(inputs=100).faithful
+    (7, 5, True)
+    """
+    if method == "exact":
+        return compress_exactly(pair, d_model)
+    if method not in ("orthogonal", "linear", "autoencoder"):
+        raise InputError(f"method must be exact, orthogonal, linear or autoencoder, got {method!r}")
+    if d_model is None or d_model < 1:
+        raise InputError(f"method={method!r} needs a width of 1 or more, d_model=...; got {d_model}")
+    if d_model >= narrowest(pair):
+        return compress_exactly(pair, d_model)
+    base = compress_exactly(pair, widest(pair))
+    scale = evening(base.model.weights(), extents(base))
+    projection = Projection(method, torch.from_numpy(scale).to(pair.model.device))
+    learning = Learning(Shortfall(base, projection), settings or Narrowing())
+    signature = pair.signature
+    inputs = {"vocab": list(signature.vocab), "max_len": signature.max_len, "causal": signature.causal}
+    asked = {"program": str(pair.program), **inputs, "method": method, **asdict(learning.settings)}
+    point = _learn(learning, d_model, None if out is None else Path(out), asked, tell)
+    return _narrow(pair, base, learning, point)
+
+
+def _learn(
+    learning: Learning, d_model: int, out: Path | None, asked: dict[str, Any], tell: Tell | None
+) -> Point:
+    """Go down to a width, keeping what is learned in a folder."""
+    begin = learning.begin()
+    if out is None:
+        *_, end = _points(learning, begin, d_model, tell)
+        return end
+    out.mkdir(parents=True, exist_ok=True)
+    _agree(out / "config.json", asked)
+    if (kept := load_state(out)) is not None:
+        begin = _restored(*kept)
+    if begin.width < d_model:
+        raise InputError(
+            f"{out} holds a learning that is at a width of {begin.width} already; choose another folder"
+        )
+    point = begin
+    log, saved = Log.open(out / "log.jsonl", step=learning.full - begin.width), time.monotonic()
+    for point in _points(learning, begin, d_model, tell):
+        if point.done:
+            log.append(learning.full - point.width, width=point.width, short=point.loss)
+        if point.done or time.monotonic() - saved > SAVED:
+            save_state(out, *_kept(point))
+            saved = time.monotonic()
+    return point
+
+
+def _points(learning: Learning, point: Point, d_model: int, tell: Tell | None) -> Iterator[Point]:
+    """Yield the points from here to the end of a width, telling how far each is."""
+    steps = learning.settings.steps
+    while point.width > d_model or not point.done:
+        point = learning.advance(point)
+        if tell is not None:
+            here = steps if point.done else sum(s[1] for s in learning.stages[: point.stage]) + point.step
+            tell((learning.full - point.width - 1) * steps + here, (learning.full - d_model) * steps)
+        yield point
+
+
+def _narrow(pair: Pair, base: Pair, learning: Learning, point: Point) -> Pair:
+    """Fold the projection into the weights: in float32 if that answers as many inputs as float64 does."""
+    matrices = learning.shortfall.projection.matrices(point.found, point.width)
+    encode, decode, _ = (m.detach().cpu().numpy() for m in matrices)
+    assert base.basis is not None
+    found = {
+        dtype: rebuilt(
+            pair,
+            replace(base.model.config, d_model=point.width),
+            {n: w.detach().cpu().numpy() for n, w in project(learning.shortfall.weights, matrices).items()},
+            basis=Basis(decode @ base.basis.read, base.basis.write @ encode),
+            origin=Origin(pair),
+            layout=learning.shortfall.projection.method,
+            dtype=dtype,
+            same=False,
+        )
+        for dtype in ("float32", "float64")
+    }
+    if pair.model.config.dtype == "float64":
+        return found["float64"]
+    wrong = {dtype: p.check(limit=1_000, draws=1_000).mismatches for dtype, p in found.items()}
+    return found["float32" if wrong["float32"] <= wrong["float64"] else "float64"]
+
+
+# --- the folder of a run ----------------------------------------------------------------------------------------------
+
+
+def _agree(path: Path, asked: dict[str, Any]) -> None:
+    """Write what is asked for, or see that it is what was asked for before."""
+    try:
+        before = json.loads(path.read_text())
+    except FileNotFoundError:
+        write_whole(path, json.dumps(asked, indent=1) + "\n")
+        return
+    except ValueError as error:
+        raise FileError(f"{path} describes no compression: {error}") from None
+    if before != asked:
+        other = [name for name in asked if not isinstance(before, dict) or before.get(name) != asked[name]]
+        raise InputError(
+            f"{path.parent} holds another compression, of other {', '.join(other)}; choose another folder"
+        )
+
+
+def _kept(point: Point) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = {"found": point.found}
+    if point.descent is not None:
+        tensors |= {"theta": point.descent.theta, "damping": point.descent.damping}
+    return tensors, {n: getattr(point, n) for n in FACTS}
+
+
+def _restored(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Point:
+    try:
+        descent = Descent(tensors["theta"], tensors["damping"]) if "theta" in tensors else None
+        return Point(found=tensors["found"], descent=descent, **{n: facts[n] for n in FACTS})
+    except KeyError as error:
+        raise FileError(
+            f"the saved state is none of a compression: {error} is missing; delete it to begin anew"
+        ) from None

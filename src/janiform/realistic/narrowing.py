@@ -1,0 +1,164 @@
+"""Learning a narrow residual stream: from the exact one down, one width after the other, many starts in one batch.
+
+At each width some starts are the best one of the width above without one of its directions, the others are read off the
+activations: the directions that explain most of what is read, under random weights. All are first taught half-layer by
+half-layer, each reading what the exact ones before it wrote, then as a whole; the worse half is dropped in between. A width
+is done as soon as a start falls short nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import vmap
+
+from janiform.errors import InputError
+from janiform.realistic.lessons import Lesson
+from janiform.realistic.levenberg import Descent
+from janiform.realistic.shortfall import Shortfall
+from janiform.realistic.starts import Starts
+
+Stage = Literal["forced", "free", "polish"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowing:
+    """How much is spent on a width: starts, steps of each stage, and the inputs of a lesson."""
+
+    starts: int = 16
+    forced: int = 24
+    free: int = 24
+    polish: int = 24
+    rounds: int = 8
+    """Rounds of polishing at most; one that gains less than a fifth is the last."""
+    batch: int = 24
+    every: int = 4
+    """Steps with one lesson."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("starts", "forced", "free", "polish", "rounds", "batch", "every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+    def stages(self) -> Iterator[tuple[Stage, int, int, int]]:
+        """Yield each stage with its steps, the starts that take part, and the inputs of a lesson."""
+        yield "forced", self.forced, self.starts, self.batch
+        yield "free", self.free, max(1, self.starts // 2), self.batch
+        for i in range(self.rounds):
+            yield "polish", self.polish, max(1, self.starts // (4 if i == 0 else 8)), 2 * self.batch
+
+    @property
+    def steps(self) -> int:
+        """How many steps a width takes at most."""
+        return self.forced + self.free + self.rounds * self.polish
+
+
+GAIN = 0.8
+"""A round of polishing that leaves a larger share of what was short gains too little."""
+ENOUGH = 1e-3
+"""A start that falls short by no more, in the mean over the tokens of the inputs that judge, is done."""
+JUDGED, OFTEN = 200, 8
+"""On how many inputs starts are judged, and after how many steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a learning is: what was found at a width, and, while that is worked on, a stage, a step and the starts."""
+
+    width: int
+    found: Float[Tensor, " parameter"]
+    """The best of this width so far; of the width above while nothing of this one was judged."""
+    stage: int = 0
+    step: int = 0
+    descent: Descent | None = None
+    loss: float = math.inf
+    """By how much that falls short."""
+    before: float = math.inf
+    """The same at the end of the stage before."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the width is done."""
+        return self.descent is None
+
+
+class Learning:
+    """A learning that goes from one point to the next, each determined by the last and the seed."""
+
+    def __init__(self, shortfall: Shortfall, settings: Narrowing) -> None:
+        self.shortfall, self.settings = shortfall, settings
+        self.full = len(shortfall.projection.scale)
+        self.judging = shortfall.teacher.lesson(JUDGED, [settings.seed, 1])
+        self.stages = list(settings.stages())
+        self.starts = Starts(shortfall)
+        self._last: tuple[tuple[int, ...], Lesson] | None = None
+
+    def begin(self) -> Point:
+        """Return the point at which nothing is lost yet: the full width."""
+        eye = torch.eye(self.full, dtype=torch.float64)
+        scale = self.shortfall.projection.scale
+        matrices = scale[:, None] * eye, eye / scale, torch.zeros_like(scale)
+        return Point(self.full, self.shortfall.projection.parameters(matrices), loss=0.0)
+
+    def advance(self, point: Point) -> Point:
+        """Take a step, or go on to the next stage or the next width."""
+        if point.descent is None:
+            starts = self.starts.below(point.found, point.width, self.settings.starts, self.settings.seed)
+            below = self._judged(Point(point.width - 1, point.found, descent=Descent.begin(starts)))
+            return (
+                below
+                if below.descent is None
+                else replace(below, descent=below.descent.first(self.settings.starts))
+            )
+        stage, steps, _, batch = self.stages[point.stage]
+        if point.step == steps:
+            return self._promoted(point)
+        lesson = self._lesson(batch, point.width, point.stage, point.step // self.settings.every)
+        descent = Descent(point.descent.theta, point.descent.damping)
+        descent.step(lambda theta: self._residuals(theta, point.width, lesson, stage))
+        after = replace(point, step=point.step + 1, descent=descent)
+        return self._judged(after) if after.step % OFTEN == 0 or after.step == steps else after
+
+    def _judged(self, point: Point) -> Point:
+        """Order the starts by how they do as a whole, keep the best that was seen, and end the width if it is good enough."""
+        assert point.descent is not None
+        losses = self.judge(point.descent.theta, point.width)
+        order = losses.argsort()
+        descent = Descent(point.descent.theta[order], point.descent.damping[order])
+        best = float(losses[order[0]])
+        if best < point.loss or math.isinf(point.loss):
+            point = replace(point, found=descent.theta[0].clone(), loss=best)
+        return replace(point, descent=None if best <= ENOUGH else descent)
+
+    def _promoted(self, point: Point) -> Point:
+        """Give the better starts the next stage, unless there is none or the last one gained too little."""
+        assert point.descent is not None
+        idle = self.stages[point.stage][0] == "polish" and point.loss > GAIN * point.before
+        if idle or point.stage + 1 == len(self.stages):
+            return replace(point, descent=None)
+        kept = point.descent.theta[: self.stages[point.stage + 1][2]]
+        return replace(point, stage=point.stage + 1, step=0, descent=Descent.begin(kept), before=point.loss)
+
+    def judge(self, thetas: Float[Tensor, "start parameter"], width: int) -> Float[Tensor, " start"]:
+        """Return by how much each start falls short as a whole."""
+        with torch.no_grad():
+            found = vmap(
+                lambda t: self.shortfall.residuals(t, width, self.judging).square().sum(), chunk_size=8
+            )(thetas)
+        return found.nan_to_num(nan=torch.inf)
+
+    def _residuals(self, theta: Tensor, width: int, lesson: Lesson, stage: Stage) -> Tensor:
+        return self.shortfall.residuals(theta, width, lesson, forced=stage == "forced")
+
+    def _lesson(self, batch: int, *key: int) -> Lesson:
+        key = (self.settings.seed, 2, *key)
+        if self._last is None or self._last[0] != key:
+            self._last = key, self.shortfall.teacher.lesson(batch, key)
+        return self._last[1]
