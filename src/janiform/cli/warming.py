@@ -99,10 +99,11 @@ class _Training:
                 training = training.dry() if self.dry_run else training
                 trained = run(training, self.out, tell=tick, report_to=self.report_to)
         facts = trained.facts()
+        least = "" if trained.floor is None else f", {trained.floor:.4f} at least"
         rows = {
             "task": trained.task,
             "steps": f"{facts['steps']:,}, {trained.tokens:,} tokens",
-            "loss": f"{facts['loss']:.4f} on held-out rows",
+            "loss": f"{facts['loss']:.4f} on held-out rows" + least,
             "accuracy": f"{facts['accuracy']:.4f}, at best {trained.best.accuracy:.4f} at step {trained.best.step:,}",
             "taken": f"{len(trained.taken)} weights",
             "CPU seconds": trained.cpu_seconds,

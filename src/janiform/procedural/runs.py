@@ -30,7 +30,7 @@ from janiform.procedural.source import Made, Source
 from janiform.procedural.step import Step
 from janiform.procedural.training import Training, read_settings
 from janiform.procedural.transfer import MODEL, Taken, parts_of, transfer
-from janiform.tasks.procedural import read
+from janiform.tasks.procedural import floor, read
 from janiform.train.files import write_whole
 from janiform.train.fit import SAVED, one_thread
 from janiform.train.log import Log
@@ -55,6 +55,8 @@ class Trained:
     tokens: int
     taken: tuple[str, ...]
     cpu_seconds: float
+    floor: float | None = None
+    """The least mean loss there can be, where that is known."""
 
     @property
     def best(self) -> Point:
@@ -69,6 +71,7 @@ class Trained:
             "steps": last.step,
             "tokens": self.tokens,
             "loss": last.loss,
+            "floor": self.floor,
             "accuracy": last.accuracy,
             "best_accuracy": self.best.accuracy,
             "taken": list(self.taken),
@@ -206,15 +209,24 @@ def _run(
                 keep.save()
     if not training.untied:
         engine.tie()
+    least = _floor(training)
     tokens = descent.step * training.budget.batch * source.width
     trained = Trained(
-        training.data_set, model.cpu(), tuple(keep.curve), tokens, tuple(taken), round(keep.seconds, 1)
+        training.data_set, model.cpu(), tuple(keep.curve), tokens, tuple(taken), round(keep.seconds, 1), least
     )
     if folder is not None and writes:
         write_gpt2(model, folder / MODEL)
         write_whole(folder / "result.json", json.dumps(trained.facts()) + "\n")
     processes.wait()
     return trained
+
+
+def _floor(training: Training) -> float | None:
+    """Return the least loss of the task, if there is one and it is known."""
+    try:
+        return floor(read(training.task)) if training.task else None
+    except InputError:
+        return None
 
 
 class _Keep:

@@ -4,6 +4,7 @@ from janiform.tasks.procedural.automaton import CellularAutomaton
 from janiform.tasks.procedural.brackets import Dyck, ShuffleDyck
 from janiform.tasks.procedural.controls import NGram, Shuffled
 from janiform.tasks.procedural.diagnostics import Arithmetic, Haystack
+from janiform.tasks.procedural.floor import floor
 from janiform.tasks.procedural.known import Known, known
 from janiform.tasks.procedural.mixture import Mixture
 from janiform.tasks.procedural.notation import PROCEDURES, read, write
@@ -27,6 +28,7 @@ __all__ = [
     "Split",
     "Transduction",
     "Twice",
+    "floor",
     "known",
     "read",
     "rows",
