@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg, subcommand
 
 from janiform.cli.answers import Answer, columns, shown
 from janiform.cli.decompiling import Decompile
+from janiform.cli.disguising import Compress, Disguise
 from janiform.cli.exporting import Export
 from janiform.cli.learning import Learn
 from janiform.cli.procedural import Generate
@@ -280,6 +281,8 @@ COMMANDS: Any = (
     | Annotated[Warmup, subcommand("warmup")]
     | Annotated[Finetune, subcommand("finetune")]
     | Annotated[Decompile, subcommand("decompile")]
+    | Annotated[Compress, subcommand("compress")]
+    | Annotated[Disguise, subcommand("disguise")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Explain, subcommand("explain")]
     | Annotated[Debug, subcommand("debug")]

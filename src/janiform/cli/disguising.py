@@ -1,0 +1,130 @@
+"""The commands that give a pair other weights: narrower ones, and ones that look trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from janiform.cli.answers import Answer, columns
+from janiform.cli.progress import progress
+from janiform.cli.words import is_pair, pair_of
+from janiform.errors import InputError
+
+if TYPE_CHECKING:
+    from janiform.pair import Pair
+
+Source = Annotated[Positional[str], arg(metavar="PROGRAM|FILE.safetensors")]
+
+
+@dataclass(frozen=True)
+class Compress:
+    """Give a pair a narrower residual stream, and say whether it is still right, and for the right reason."""
+
+    program: Source
+    """A saved pair, or a program to compile first."""
+    d_model: int | None = None
+    """How wide; without it, as narrow as loses nothing."""
+    method: Literal["exact", "orthogonal", "linear", "autoencoder"] = "exact"
+    """Lose nothing, or learn to read and write by orthonormal directions, by one matrix, or by two."""
+    starts: int = 16
+    """For a learned width: how many starts are tried in one batch."""
+    seed: int = 0
+    """For a learned width: seed of starts and lessons."""
+    inputs: int = 1_000
+    """On how many inputs the result is judged."""
+    run: Path | None = None
+    """For a learned width: a folder for what is learned; the same command goes on where it was stopped."""
+    out: Path | None = None
+    """Where to save the pair (.safetensors)."""
+    vocab: str | None = None
+    """The tokens, where PROGRAM is not a saved pair."""
+    max_len: int | None = None
+    """The longest input, where PROGRAM is not a saved pair."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        _refuse_other_files(self.out)
+        if self.method == "exact" and self.run is not None:
+            raise InputError("--run keeps what is learned, and method exact learns nothing")
+        from janiform.realistic.narrowing import Narrowing
+
+        plain = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        settings = Narrowing(starts=self.starts, seed=self.seed)
+        with progress("compressing") as tell:
+            small = plain.compress(self.d_model, self.method, settings=settings, out=self.run, tell=tell)
+        found = small.faithfulness(inputs=self.inputs)
+        facts = {"method": self.method, "from": plain.model.config.d_model, **small.facts()}
+        data = {**facts, "faithfulness": found.data(), **_saved(small, self.out)}
+        return Answer(data, f"{_lines(facts, self.out)}\n\n{found}", found.faithful)
+
+
+@dataclass(frozen=True)
+class Disguise:
+    """Give a pair weights that look trained and compute the same, and check it; where everything is stays known."""
+
+    program: Source
+    """A saved pair, or a program to compile first."""
+    seed: int = 0
+    """Seed of all that is drawn."""
+    residual: Literal["orthogonal", "invertible", "none"] = "orthogonal"
+    """The change of the residual stream's basis."""
+    keep_heads: bool = False
+    """Leave gauges and order of heads as they are."""
+    keep_units: bool = False
+    """Leave order and scale of hidden units as they are."""
+    noise: float = 0.0
+    """Change every weight by a normal share of itself."""
+    distractors: tuple[int, int] = (0, 0)
+    """So many heads and hidden units more in each layer, which do nothing that matters."""
+    dtype: Literal["auto", "float32", "float64"] = "auto"
+    """Precision of the weights; auto takes float32 where a check finds margin left."""
+    out: Path | None = None
+    """Where to save the pair (.safetensors)."""
+    vocab: str | None = None
+    """The tokens, where PROGRAM is not a saved pair."""
+    max_len: int | None = None
+    """The longest input, where PROGRAM is not a saved pair."""
+    causal: bool = False
+    """Let each position see only itself and what came before."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        _refuse_other_files(self.out)
+        plain = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        hidden = plain.disguise(
+            self.seed,
+            residual=None if self.residual == "none" else self.residual,
+            heads=not self.keep_heads,
+            units=not self.keep_units,
+            noise=self.noise,
+            distractors=self.distractors,
+            dtype=self.dtype,
+        )
+        with progress("checking") as tick:
+            report = hidden.check(tick=tick)
+        facts = hidden.facts()
+        data = {**facts, "check": report.data(), **_saved(hidden, self.out)}
+        return Answer(data, f"{_lines(facts, self.out)}\n\n{report}", report.good)
+
+
+def _refuse_other_files(out: Path | None) -> None:
+    if out is not None and not is_pair(out.name):
+        raise InputError(f"a pair is saved in a .safetensors file, not as {str(out)!r}")
+
+
+def _saved(pair: Pair, out: Path | None) -> dict[str, Any]:
+    """Save a pair where that is asked for, and say where it is."""
+    if out is not None:
+        pair.save(out)
+    return {"file": None if out is None else str(out)}
+
+
+def _lines(facts: dict[str, Any], out: Path | None) -> str:
+    return columns([*facts.items(), *([] if out is None else [("saved as", out)])])
