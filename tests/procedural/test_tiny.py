@@ -80,7 +80,7 @@ def test_rates_rise_and_fall():
     [
         (lambda: Budget(steps=0), "steps must be 1 or more"),
         (lambda: Budget(rate=-1), "rate and clip are positive"),
-        (lambda: tiny({"task": "set", "stepps": 3}), "unknown settings stepps; there are task, text"),
+        (lambda: tiny({"task": "set", "stepps": 3}), "unknown settings stepps; there are task, alike"),
     ],
 )
 def test_settings_without_meaning_are_refused(make, says):

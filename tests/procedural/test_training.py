@@ -65,7 +65,7 @@ def test_the_second_settings_take_precedence():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"task": "set", "layer": 2}, "unknown settings layer; there are task, text"),
+        ({"task": "set", "layer": 2}, "unknown settings layer; there are task, alike"),
         ({"task": "set", "layers": "2"}, "layers is of type int; got '2'"),
         ({"task": "set", "layers": True}, "layers is of type int; got True"),
         ({"task": "set", "take": "mlp=a"}, r"take is of type tuple\[str, ...\]; got 'mlp=a'"),

@@ -69,6 +69,8 @@ class _Training:
     """Control: noise on each weight that is taken, in units of its deviation."""
     freeze: UseAppendAction[tuple[str, ...]] = ()
     """A part that is not trained, or the beginning of weights' names, such as blocks.0; may be given again."""
+    alike: bool = False
+    """Let inputs in a batch be of one length, drawn for it, where the task has several."""
     untied: bool = False
     """Train the unembedding apart from the token embedding."""
     shuffle: bool = False

@@ -95,7 +95,7 @@ def run(
     """
     require(training.text)  # what does not exist leaves no folder
     if training.task:
-        read(training.task)
+        source_of(training, None, Processes())
     processes = Processes.here()
     folder = None if out is None else Path(out)
     if folder is not None and processes.first:
@@ -124,7 +124,7 @@ def resume(out: str | Path, *, tell: Tell | None = None, report_to: str | None =
 def source_of(training: Training, folder: Path | None, processes: Processes) -> Source:
     """Return where the rows of a training come from; the ids of a text are kept in the folder, written by one process."""
     if training.task:
-        return Made(read(training.task))
+        return Made(read(training.task), training.budget.batch if training.alike else 1)
     place = None if folder is None else folder / TEXT
     if not processes.first and place is not None:
         processes.wait()

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from janiform.tasks.procedural import Procedure, Rows, Split, rows
+import numpy as np
+
+from janiform.errors import InputError
+from janiform.tasks.procedural import (
+    Mixture,
+    NGram,
+    Procedure,
+    Rows,
+    Shuffled,
+    Split,
+    Transduction,
+    rows,
+    write,
+)
+from janiform.tasks.procedural.draws import row_keys, stream
 
 
 class Source(Protocol):
@@ -24,14 +38,22 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The rows of a task.
+    """The rows of a task; of those that are trained on, each ``alike`` in a row are of one length, where that is above 1.
 
     >>> from janiform.tasks.procedural import read
-    >>> Made(read("set(symbols=9, longest=5)")).rows(40, 41).tokens.tolist()
-    [[1, 1, 3, 6, 4, 9, 1, 3, 6, 4, 10]]
+    >>> task = read("set(symbols=9, longest=5, shortest=2)")
+    >>> Made(task).rows(40, 41).tokens.tolist()
+    [[7, 7, 8, 1, 9, 7, 8, 1, 10, 10, 10]]
+    >>> Made(task, alike=3).rows(0, 9).begin.tolist()
+    [4, 4, 4, 6, 6, 6, 3, 3, 3]
     """
 
     task: Procedure
+    alike: int = 1
+
+    def __post_init__(self) -> None:
+        if self.alike > 1:
+            lengths(self.task)
 
     @property
     def d_vocab(self) -> int:
@@ -42,4 +64,45 @@ class Made:
         return self.task.width
 
     def rows(self, start: int, stop: int, *, seed: int = 0, split: Split = "train") -> Rows:
-        return rows(self.task, start, stop, seed=seed, split=split)
+        if self.alike < 2 or split == "validation" or start == stop:
+            return rows(self.task, start, stop, seed=seed, split=split)
+        least, longest = lengths(self.task)
+        groups = np.arange(start // self.alike, -(-stop // self.alike), dtype=np.uint64)
+        drawn = row_keys(stream(write(self.task), seed, "lengths"), groups) % np.uint64(longest - least + 1)
+        parts = []
+        for group, length in zip(groups.tolist(), (drawn + np.uint64(least)).tolist()):
+            first, last = max(start, group * self.alike), min(stop, (group + 1) * self.alike)
+            parts.append(rows(of_length(self.task, length), first, last, seed=seed, split=split))
+        tokens = np.full((stop - start, self.width), self.task.pad, np.uint16)
+        at = 0
+        for part in parts:
+            tokens[at : at + len(part), : part.tokens.shape[1]] = part.tokens
+            at += len(part)
+        begin, end = (np.concatenate([getattr(part, name) for part in parts]) for name in ("begin", "end"))
+        return Rows(tokens, begin, end)
+
+
+def lengths(task: Procedure) -> tuple[int, int]:
+    """Return the least and the greatest length of a task's inputs; ``InputError`` where it has none to choose from."""
+    match task:
+        case Transduction() if task.least < task.longest:
+            return task.least, task.longest
+        case Shuffled(inner) | NGram(inner):
+            return lengths(inner)
+        case Mixture(tasks) if len({lengths(part) for part in tasks}) == 1:
+            return lengths(tasks[0])
+    raise InputError(
+        f"rows can be of one length where lengths differ, as in set(longest=12, shortest=2); got {write(task)}"
+    )
+
+
+def of_length(task: Procedure, length: int) -> Procedure:
+    """Return a task whose inputs all have one length."""
+    match task:
+        case Transduction():
+            return replace(task, longest=length, shortest=None)
+        case Shuffled(inner) | NGram(inner):
+            return replace(task, task=of_length(inner, length))
+        case Mixture(tasks):
+            return replace(task, tasks=tuple(of_length(part, length) for part in tasks))
+    raise AssertionError(task)

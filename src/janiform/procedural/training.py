@@ -33,6 +33,8 @@ class Training:
 
     task: str = ""
     """As ``tasks.procedural.read`` reads it; empty where there is a text."""
+    alike: bool = False
+    """Whether inputs in a batch are of one length, drawn for it: short ones then count as much, and are learned by content."""
     text: tuple[str, ...] = ()
     """Files and folders, as ``documents`` reads them."""
     tokenizer: str = "bytes"
