@@ -25,12 +25,14 @@ def read_mlp(stream: Stream, layer: Layer) -> None:
     constant = stream.constant - layer.b_out
     parts = [f.read(layer.W_in) for f in stream.fields]
     before = constant @ layer.W_in + layer.b_in
+    before = before + sum(a.base(layer.W_in) for a in stream.averages)
+    size = np.abs(before)
+    for rows in (*(f.rows() for f in parts), *(a.rows(layer.W_in) for a in stream.averages)):
+        size = np.maximum(size, np.abs(rows).max(0))
     for a in stream.averages:
-        parts += a.read(layer.W_in)
-        before = before + a.base(layer.W_in)
+        parts += a.read(layer.W_in, stream.tolerance * size)
     raw = together(parts)
     parts = nested(raw)
-    size = np.abs(before)
     for f in parts:
         size = np.maximum(size, np.abs(f.rows()).max(0))
     tolerance = stream.tolerance * np.maximum(size, 1e-30)

@@ -12,6 +12,9 @@ FINEST = 5_000
 PLAIN = 0.02
 """How far from a whole number a multiple may be at most, whatever the tolerance."""
 
+ROUGH = 0.1
+"""The same where the largest number is far larger than the differences that count."""
+
 
 def wholes(shares: np.ndarray, tolerance: float) -> list[int]:
     """Return numbers from 0 to 1 as whole numbers with the smallest common unit that fits.
@@ -19,12 +22,34 @@ def wholes(shares: np.ndarray, tolerance: float) -> list[int]:
     >>> wholes(np.array([0.0, 0.25, 1.0]), 1e-6)
     [0, 1, 4]
     """
-    finest = min(FINEST, int(PLAIN / max(tolerance, 1e-12)))
+    whole = _with_unit(shares, tolerance)
+    if whole is None:
+        whole = _above_a_hole(shares, tolerance)
+    if whole is None:
+        raise CannotDecompile(
+            "numbers that are averaged have no common unit", float(np.diff(np.sort(shares)).min())
+        )
+    return whole
+
+
+def _with_unit(shares: np.ndarray, tolerance: float, plain: float = PLAIN) -> list[int] | None:
+    finest = min(FINEST, int(plain / max(tolerance, 1e-12)))
     for q in range(1, max(finest, 1) + 1):
         near = shares * q
         off = float(np.abs(near - np.round(near)).max())
-        if off <= min(PLAIN, 2 * tolerance * q + 1e-9):
+        if off <= min(plain, 2 * tolerance * q + 1e-9):
             return [int(x) for x in np.round(near)]
-    raise CannotDecompile(
-        "numbers that are averaged have no common unit", float(np.diff(np.sort(shares)).min())
-    )
+    return None
+
+
+def _above_a_hole(shares: np.ndarray, tolerance: float) -> list[int] | None:
+    """The unit of all but the lowest, which lies so far below that it stands for undefined and need not be exact."""
+    others = shares[shares > shares.min()]
+    rise = float(np.ptp(others)) if len(others) else 0.0
+    if not rise or float(others.min()) < 2 * rise:
+        return None
+    above = _with_unit((others - others.min()) / rise, tolerance * float(shares.max()) / rise, ROUGH)
+    if above is None:
+        return None
+    unit = rise / max(above)
+    return [round(float(x) / unit) for x in shares]

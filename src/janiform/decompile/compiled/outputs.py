@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from janiform.decompile.compiled.fields import Field, added, alike
+from janiform.decompile.compiled.fields import Field, added, alike, tidy
 from janiform.decompile.compiled.mlp import with_holes
 from janiform.decompile.compiled.stream import Stream
 from janiform.ir.functions import canonical
@@ -98,6 +98,6 @@ def _numbers_or_undefined(
     codes, names = _named(numbers[defined], given)
     table = np.full(numbers.shape, -1)
     table[defined] = codes
-    found = with_holes(stream, Field(both.keys, both.maps, table[..., None].astype(float)))
+    found = with_holes(stream, tidy(Field(both.keys, both.maps, table[..., None].astype(float)), 0.5))
     function = reduced(found.keys, found.maps, np.round(found.table[..., 0]).astype(np.int64) + 1)
     return View(Quotient(function.keys, function.maps, function.table), (None, *names))

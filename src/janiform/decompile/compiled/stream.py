@@ -35,11 +35,17 @@ class Average:
     averaged: dict[Source, Averaged]
     known: dict[tuple[Value, ...], View] = field(default_factory=dict)
 
-    def read(self, matrix: np.ndarray) -> list[Field]:
-        """Return what a reader of several coordinates gets: a field for each direction that it tells apart."""
-        seen = (self.vectors - self.vectors[0]) @ matrix
-        offered = (self.default - self.vectors[0]) @ matrix
-        rows = np.concatenate([seen, offered[None]])
+    def rows(self, matrix: np.ndarray) -> Float[np.ndarray, "class column"]:
+        """Return what a reader gets of each vector, and of the default, beyond what it gets in any case."""
+        return (np.concatenate([self.vectors, self.default[None]]) - self.vectors[0]) @ matrix
+
+    def read(self, matrix: np.ndarray, floor: np.ndarray) -> list[Field]:
+        """Return what a reader of several coordinates gets: a field for each direction that it tells apart.
+
+        What a coordinate gets of no more than ``floor`` is rounding.
+        """
+        rows = self.rows(matrix)
+        rows = np.where(np.abs(rows).max(0) > floor, rows, 0.0)
         scale = np.abs(rows).max(initial=0.0)
         if not scale:
             return []
@@ -146,8 +152,10 @@ class Stream:
         """Return what a reader gets as fields whose sum it is, and what it gets in any case."""
         constant = self.constant @ matrix + bias
         parts = [f.read(matrix) for f in self.fields]
+        sizes = [f.table for f in parts] + [a.rows(matrix) for a in self.averages]
+        floor = self.tolerance * max((float(np.abs(t).max(initial=0.0)) for t in sizes), default=0.0)
         for a in self.averages:
-            parts += a.read(matrix)
+            parts += a.read(matrix, np.full(matrix.shape[1], floor))
             constant = constant + a.base(matrix)
         parts = together(parts)
         size = self.tolerance * max((float(np.abs(f.table).max(initial=0.0)) for f in parts), default=0.0)
