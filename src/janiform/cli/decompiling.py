@@ -108,11 +108,13 @@ class Decompile:
             ("level", found.level),
             ("model right", " / ".join(right) + f" at lengths {' / '.join(facts['match_by_length'])}"),
             ("match", found.match),
+            *([("claimed for", ", ".join(found.lengths))] if 0 < len(found.lengths) < len(right) else []),
             ("interchange", found.interchange),
             ("lines", found.lines),
             *([("edges kept", edges_kept(facts["pruned"]))] if facts["pruned"] else []),
             ("seconds", facts["seconds"]),
             *([("why no program", found.reason)] if found.reason else []),
+            *(("beware", caution) for caution in found.warnings),
             *([("written to", self.out)] if self.out is not None else []),
         ]
         return Answer(facts, f"{facts['program']}\n{columns(rows)}", good=not found.reason)

@@ -18,7 +18,8 @@ from known import (
 
 from janiform.cli import main
 from janiform.decompile.trained.evidence import BINS
-from janiform.decompile.trained.pipeline import LINES, Settings, decompile
+from janiform.decompile.trained.pipeline import LINES, Settings, answered_lengths, cautions, decompile
+from janiform.decompile.trained.verify import Agreement
 from janiform.errors import JaniformError
 from janiform.ir.nodes import Aggregate, Count, walk
 from janiform.model.checkpoints import load_trained, names
@@ -161,3 +162,45 @@ def test_the_command_asks_for_the_task(capsys):
     assert "--task" in capsys.readouterr().err
     assert main(["decompile", "D2-1l1h16", "--task", "D22"]) != 0
     assert "D2" in capsys.readouterr().err
+
+
+def agreed(n, matched, right, both, chance=0):
+    """An agreement on ``n`` sequences, of which only the numbers of whole sequences matter here."""
+    return Agreement(n, matched, right, both, 0, 0, chance)
+
+
+@pytest.mark.parametrize(
+    ("several", "claimed"),
+    [
+        ([(100, 100, 100), (100, 100, 100), (100, 100, 100)], 3),  # everywhere the same
+        ([(100, 100, 100), (95, 60, 60), (92, 10, 10)], 3),  # the same where the model errs, too
+        (
+            [(100, 100, 100), (95, 95, 95), (50, 50, 50)],
+            2,
+        ),  # right where the model is, which errs on long ones
+        ([(95, 99, 95), (40, 40, 40), (0, 0, 0)], 1),
+        ([(100, 100, 100), (50, 95, 50), (50, 95, 50)], 0),  # the model is right there, the program is not
+        ([(100, 100, 100), (95, 95, 95), (50, 60, 40)], 0),  # not always right where the model is
+        ([(70, 70, 70), (10, 10, 10), (0, 0, 0)], 0),  # the model does not answer any length
+    ],
+)
+def test_a_program_is_claimed_for_lengths_that_the_model_answers(several, claimed):
+    """Only bins that the model itself fails on are left out, and only where the program is right whenever the model is."""
+    told = {
+        name: agreed(100, *numbers)
+        for name, numbers in zip(("short", "long", "longer"), several, strict=True)
+    }
+    assert answered_lengths(told) == ("short", "long", "longer")[:claimed]
+    warned = list(cautions(sampler("tomita2"), told, answered_lengths(told)))
+    assert len(warned) == (3 - claimed if claimed else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("D2-1l1h16", "tomita2"), ("tomita7-2l1h16", "tomita4"), ("D2-1l1h16", "tomita1")]
+)
+def test_a_task_of_another_model_is_told(name, other):
+    """A model that answers no better than a constant is said to be perhaps another task's; on its own task nothing is said."""
+    assert not shipped(name).warnings
+    found = decompile(load_trained(name), sampler(other), Settings(inputs=40, interventions=20))
+    assert any("was it trained on this task?" in w for w in found.warnings)
+    assert found.facts()["warnings"] == list(found.warnings)

@@ -35,13 +35,14 @@ NOTHING = "<none>"
 @dataclass(frozen=True, slots=True)
 class Feature:
     """A variable with its kind and the heads that write it; ``group`` names what counts are counted over, ``single`` says
-    that it is copied from one key."""
+    that it is copied from one key, ``uneven`` that a head gives its keys more weight than others, which have some too."""
 
     node: Variable
     kind: Literal["category", "count", "place"]
     heads: tuple[tuple[int, int], ...]
     group: Selector | None = None
     single: bool = False
+    uneven: bool = False
 
     @property
     def bits(self) -> float:
@@ -54,11 +55,15 @@ def features(sampler: Sampler, run: Run, readings: Sequence[Reading]) -> list[Fe
     found: dict[Variable, Feature] = {Tokens(): Feature(Tokens(), "category", ())}
     for layer in sorted({r.layer for r in readings}):
         known = list(found.values())
-        for reading in (r for r in readings if r.layer == layer):
+        here = [r for r in readings if r.layer == layer]
+        even = [(r.layer, r.head) for r in here if EVERY in r.selectors and not r.periods]
+        for reading in here:
             for feature in written(sampler, run, reading, known):
                 old = found.get(feature.node)
                 if old is None or any(layer == reading.layer for layer, _ in old.heads):
                     heads = (*(old.heads if old else ()), (reading.layer, reading.head))
+                    if feature.uneven:  # it is what is left of one average less another
+                        heads += tuple(even)
                     found[feature.node] = replace(feature, heads=tuple(dict.fromkeys(heads)))
     return list(found.values())
 
@@ -91,9 +96,10 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
                 made.append(Feature(copied(selector, value), "category", (), single=True))
             continue
         if not sampler.legal:
-            made.append(Feature(commonest(sampler, selector), "category", ()))
+            uneven = selector in turns
+            made.append(Feature(commonest(sampler, selector), "category", (), uneven=uneven))
             like = Select(Apply("==", (Arg(0), Arg(1))), Tokens(), Tokens())
-            made.append(Feature(counted(selector, like), "count", ()))
+            made.append(Feature(counted(selector, like), "count", (), uneven=uneven))
         if few:
             among = [s for s in sampler.symbols if takes(selector, s) is not False]
             made += [Feature(told(selector, s), "count", (), selector) for s in among]

@@ -16,9 +16,11 @@ from janiform.tasks.sequences import Sampler, Sequences
 def needed_heads(
     model: Transformer, sampler: Sampler, batch: Sequences, *, least: float = 0.99
 ) -> tuple[list[Head], float]:
-    """Return the heads that are left when others are taken out, the least missed first, and the agreement without those.
+    """Return the heads that are left when others are taken out, and the agreement without those.
 
-    A head is taken out by its mean over all positions; agreement is that of positions, and stays at ``least``.
+    A head is taken out by its mean over all positions; agreement is that of positions, and stays at ``least``. Where heads
+    stand in for one another, what is left depends on which goes first: the least missed, or those of the last layers. Of
+    both, what leaves fewer heads is taken, and of as many, what agrees more.
     """
     tokens, positions = torch.as_tensor(batch.tokens), standing(model, sampler, batch)
     layers, heads = model.config.n_layers, model.config.n_heads
@@ -45,10 +47,15 @@ def needed_heads(
 
     every = [(layer, head) for layer in range(layers) for head in range(heads)]
     alone: Mapping[Head, float] = {head: agreement({head}) for head in every}
-    out: set[Head] = set()
-    best = 1.0
-    for head in sorted(every, key=lambda h: -alone[h]):
-        if alone[head] >= least and (now := agreement(out | {head})) >= least:
-            out.add(head)
-            best = now
-    return [head for head in every if head not in out], best
+    found: list[tuple[int, float, list[Head]]] = []
+    for order in (sorted(every, key=lambda h: -alone[h]), sorted(every, key=lambda h: (-h[0], -alone[h]))):
+        out: set[Head] = set()
+        best = 1.0
+        for head in order:
+            if alone[head] >= least and (now := agreement(out | {head})) >= least:
+                out.add(head)
+                best = now
+        left = [head for head in every if head not in out]
+        found.append((len(left), -best, left))
+    _, missed, left = min(found)
+    return left, -missed

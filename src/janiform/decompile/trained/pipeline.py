@@ -8,8 +8,9 @@ interventions; else the level says how far it went, and why no further.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ from janiform.train.progress import Tick
 LINES, LEAST, FAITHFUL = 20, 0.9, 0.8
 """A program is claimed if it has no more lines, agrees on at least this share of sequences of all lengths, and on this share
 of interventions on any of the heads that are needed."""
+
+CHANCE = 0.1
+"""The share of sequences of trained lengths that a model must answer beyond those that one constant answer gets right."""
 
 NEARLY = 0.05
 """The share of rows that rules may get wrong and still be tried further."""
@@ -92,6 +96,9 @@ class Decompiled:
     ledger: Ledger
     seconds: float
     seconds_verifying: float
+    lengths: tuple[str, ...]
+    """The bins of lengths that a program is claimed for."""
+    warnings: tuple[str, ...]
 
     @property
     def match(self) -> Match:
@@ -117,9 +124,16 @@ class Decompiled:
             "program": str(self.program) if self.program is not None else self.listing,
             "seconds": round(self.seconds, 2),
             "reason": self.reason,
+            "warnings": list(self.warnings),
+            "lengths": list(self.lengths),
             "match_interval": [round(x, 4) for x in self.match.interval],
             "match_by_length": {
-                name: {"match": a.match, "inputs": a.n, "model_right": a.right / max(1, a.n)}
+                name: {
+                    "match": a.match,
+                    "inputs": a.n,
+                    "model_right": a.right / max(1, a.n),
+                    "match_where_right": a.right_matched / a.right if a.right else None,
+                }
                 for name, a in self.agreements.items()
             },
             "model_errors": errors,
@@ -170,12 +184,14 @@ def decompile(
     lines = statements(program)
     rng = np.random.default_rng([settings.seed, 1])
     agreements: dict[str, Agreement] = {}
-    for name, lengths in bins(model, sampler).items():
-        batch = draw(model, sampler, rng, settings.inputs, *lengths)
+    for name, ends in bins(model, sampler).items():
+        batch = draw(model, sampler, rng, settings.inputs, *ends)
         agreements[name] = agreement(model, program, sampler, batch)
-    n, matched = (sum(getattr(a, k) for a in agreements.values()) for k in ("n", "matched"))
+    lengths = answered_lengths(agreements)
+    warnings = cautions(sampler, agreements, lengths)
     reason = ""
-    if lines > LINES or matched < LEAST * n or not n:
+    if lines > LINES or not lengths:
+        n, matched = (sum(getattr(a, k) for a in agreements.values()) for k in ("n", "matched"))
         reason = f"no program of at most {LINES} lines agrees on {LEAST:.0%} of sequences: {lines} lines, {matched} of {n}"
     interchanges: tuple[Interchange, ...] = ()
     needs: dict[str, float] = {}
@@ -226,7 +242,49 @@ def decompile(
         ledger,
         seconds,
         verifying,
+        lengths if claimed else (),
+        tuple(warnings),
     )
+
+
+def answered_lengths(agreements: Mapping[str, Agreement]) -> tuple[str, ...]:
+    """Return the bins of lengths that a program can be claimed for, none if it agrees with the model too rarely.
+
+    These are all of them where it agrees often enough on all together. Else the longer ones are left out, but only those that
+    the model itself does not answer, and only if the program agrees wherever it does.
+    """
+
+    def enough(several: Iterable[Agreement]) -> bool:
+        told = list(several)
+        return bool(told) and sum(a.matched for a in told) >= LEAST * sum(a.n for a in told)
+
+    if enough(agreements.values()):
+        return tuple(agreements)
+    answered = tuple(
+        name for name, _ in takewhile(lambda item: item[1].right >= LEAST * item[1].n, agreements.items())
+    )
+    beyond = [a for name, a in agreements.items() if name not in answered]
+    if enough(agreements[name] for name in answered) and all(
+        a.right_matched >= LEAST * a.right for a in beyond
+    ):
+        return answered
+    return ()
+
+
+def cautions(sampler: Sampler, agreements: Mapping[str, Agreement], lengths: Sequence[str]) -> Iterator[str]:
+    """Yield what the reader of a result has to know: that a model seems to be of another task, or errs on longer inputs."""
+    for name, a in islice(agreements.items(), 1):
+        if a.right <= a.chance + CHANCE * a.n:
+            yield (
+                f"the model answers {a.right} of {a.n} inputs of {sampler.name} of lengths {name} rightly, and {a.chance} are "
+                "answered by always saying the same: was it trained on this task?"
+            )
+    for name, a in agreements.items():
+        if lengths and name not in lengths:
+            yield (
+                f"at lengths {name} the model itself is right on {a.right} of {a.n} inputs; the program agrees on "
+                f"{a.matched}, {a.right_matched} of them where it is right, and is not claimed there"
+            )
 
 
 def faithful(model: Transformer, sampler: Sampler, settings: Settings, tell: Tell) -> Extraction:

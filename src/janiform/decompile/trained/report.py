@@ -96,6 +96,8 @@ class Code:
 def _summary(found: Decompiled) -> Iterator[str]:
     if found.reason:
         yield f'<p class="no"><strong>No program was found</strong>: {escape(found.reason)}.</p>'
+    for caution in found.warnings:
+        yield f'<p class="no"><strong>Beware</strong>: {escape(caution)}.</p>'
     rows: list[tuple[str, object]] = [("level", found.level), ("lines", found.lines), ("match", found.match)]
     if found.interchange is not None:
         rows.append(("interchange, where it is least", f"{found.interchange:.3f}"))
@@ -118,7 +120,7 @@ def _program(found: Decompiled, python: str) -> Iterator[str]:
 def _agreement(found: Decompiled) -> Iterator[str]:
     yield "<h2>What both say</h2>"
     rows = [
-        (length, a.n, Match(a.matched, a.n), f"{a.right / max(1, a.n):.3f}", a.errors, a.errors_shared)
+        (length, a.n, Match(a.matched, a.n), a.right, a.right_matched, a.errors, a.errors_shared)
         for length, a in found.agreements.items()
     ]
     header = (
@@ -126,6 +128,7 @@ def _agreement(found: Decompiled) -> Iterator[str]:
         "inputs",
         "match",
         "model right",
+        "of these, match",
         "answers the model gets wrong",
         "the same from the program",
     )

@@ -15,6 +15,7 @@ from janiform.decompile.trained.evidence import Answers, agree, part_of, room
 from janiform.decompile.trained.features import Feature
 from janiform.decompile.trained.interventions import INPUTS, Group, Head, grouped, intervene, pairs
 from janiform.decompile.trained.observe import interpreted, observe
+from janiform.decompile.trained.rules import alike
 from janiform.decompile.trained.synthesis import output_name
 from janiform.decompile.trained.wording import of_variable
 from janiform.ir.evaluate import Column, Run
@@ -43,14 +44,17 @@ def answers(run: Run, program: Program, sampler: Sampler) -> Answers:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many of ``n`` sequences a program and a model agree on at every position, how often the model is right, and
-    on how many of the positions that the model gets wrong the program gives the same answer."""
+    """How many of ``n`` sequences a program and a model agree on at every position, on how many the model is right, and
+    both; on how many of the positions that the model gets wrong the program gives the same answer; and how many sequences are
+    answered rightly by always saying what is wanted most often."""
 
     n: int
     matched: int
     right: int
+    right_matched: int
     errors: int
     errors_shared: int
+    chance: int
 
     @property
     def match(self) -> float:
@@ -61,7 +65,7 @@ def agreement(
     model: Transformer, program: Program, sampler: Sampler, batch: Sequences, *, chunk: int = 256
 ) -> Agreement:
     """Compare a program with a model on a batch, whole sequences at a time."""
-    total = np.zeros(4, int)
+    total = np.zeros(5, int)
     order = np.argsort((batch.tokens != sampler.pad).sum(1), kind="stable")
     width = batch.tokens.shape[1]
     size = max(1, min(chunk, PAIRS // width**2))
@@ -71,8 +75,23 @@ def agreement(
         mine = answers(interpreted(sampler, part), program, sampler)
         same = agree(mine, said, part.asked)
         wrong = ~agree(said, part.wanted, part.asked)
-        total += (same.all(1).sum(), (~wrong).all(1).sum(), wrong.sum(), (wrong & same).sum())
-    return Agreement(len(batch), *(int(t) for t in total))
+        whole, fine = same.all(1), (~wrong).all(1)
+        total += np.array([x.sum() for x in (whole, fine, whole & fine, wrong, wrong & same)])
+    matched, right, both, errors, shared = (int(t) for t in total)
+    return Agreement(len(batch), matched, right, both, errors, shared, always_the_same(batch))
+
+
+def always_the_same(batch: Sequences) -> int:
+    """How many sequences are answered rightly by saying everywhere what is wanted most often.
+
+    >>> from janiform.tasks import sampler
+    >>> 80 < always_the_same(sampler("bin_majority").draw(np.random.default_rng(0), 200, 1, 50)) < 120
+    True
+    """
+    wanted = batch.wanted[batch.asked]
+    first, kind = alike(wanted.reshape(len(wanted), -1).T)
+    said: Answers = np.broadcast_to(wanted[first[np.bincount(kind).argmax()]], batch.wanted.shape)
+    return int(agree(said, batch.wanted, batch.asked).all(1).sum())
 
 
 @dataclass(frozen=True, slots=True)
