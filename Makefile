@@ -10,7 +10,7 @@ PROGRAMS := src/janiform/programs
 OUT := out
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench bench-procedural clean
 
 # torch comes first and alone: pip then takes the pinned build and nothing larger.
 $(READY): pyproject.toml constraints.txt
@@ -48,6 +48,10 @@ lint: $(READY)
 
 bench: $(READY)
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script --quick; done
+
+# What a warm-up moves, and its controls: five seeds of each, on two cores in ten minutes. It goes on where it was stopped.
+bench-procedural: $(READY)
+	$(BIN)/python benchmarks/procedural_transfer.py --workers 2
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

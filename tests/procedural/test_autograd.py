@@ -40,6 +40,14 @@ def test_both_engines_agree(tied, accumulate):
     assert one.loss == pytest.approx(other.loss, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [Step, Autograd])
+def test_in_a_tie_none_is_right(kind):
+    """Embeddings that are all alike give every token the same logit."""
+    model = model_of()
+    model.embed.W_E.data[:] = model.embed.W_E.data[0]
+    assert kind(model).evaluate(rows(TASK, 0, 32)).right == 0
+
+
 def test_bfloat16_is_near():
     """Gradients point where those of float32 do, and weights stay float32."""
     some = rows(TASK, 0, 32)

@@ -24,7 +24,7 @@ WIDE = 48
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a batch gave: the mean loss over its targets, how many there are, and of how many the logit is the largest."""
+    """What a batch gave: the mean loss over its targets, how many there are, and of how many the logit is the largest, alone."""
 
     loss: float
     targets: int
@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def accuracy(self) -> float:
-        """The share of targets whose logit is the largest."""
+        """The share of targets whose logit is the largest, alone."""
         return self.right / max(self.targets, 1)
 
 

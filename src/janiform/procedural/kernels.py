@@ -271,13 +271,10 @@ def gelu_back(H, dA, start, stop):  # type: ignore[no-untyped-def]
 
 @kernel("UniTuple(f8, 2)(f4[:, ::1], i8, i4[::1], f4[::1], i8, i8)")
 def cross_entropy(L, vocab, target, weight, start, stop):  # type: ignore[no-untyped-def]
-    """Turn logits of ``vocab`` tokens into the gradient of the weighted loss; return that loss and how many targets have the largest logit."""
+    """Turn logits of ``vocab`` tokens into the gradient of the weighted loss; return that loss and how many targets have the largest logit alone."""
     size, w, t = stop - start, weight[start:stop], target[start:stop]
-    highest, total, own = (
-        np.full(size, LOWEST, np.float32),
-        np.zeros(size, np.float32),
-        np.empty(size, np.float32),
-    )
+    highest, own = np.full(size, LOWEST, np.float32), np.empty(size, np.float32)
+    total, ties = np.zeros(size, np.float32), np.zeros(size, np.float32)
     for v in range(vocab):
         y = L[v][start:stop]
         for n in range(size):
@@ -287,6 +284,8 @@ def cross_entropy(L, vocab, target, weight, start, stop):  # type: ignore[no-unt
     for v in range(vocab):
         y = L[v][start:stop]
         for n in range(size):
+            ties[n] += np.float32(y[n] >= highest[n])
+        for n in range(size):
             y[n] = exp(y[n] - highest[n])
         for n in range(size):
             total[n] += y[n]
@@ -294,7 +293,7 @@ def cross_entropy(L, vocab, target, weight, start, stop):  # type: ignore[no-unt
     for n in range(size):
         if w[n] > 0:
             loss += w[n] * (np.log(total[n]) + highest[n] - own[n])
-            right += own[n] >= highest[n]
+            right += own[n] >= highest[n] and ties[n] == 1
         total[n] = w[n] / total[n]
     for v in range(vocab):
         y = L[v][start:stop]

@@ -122,7 +122,7 @@ class Network:
     tied: bool
 
     def run(self, group: Group) -> tuple[float, float]:
-        """Return the loss and how many targets have the largest logit; add to the gradients where there are any."""
+        """Return the loss and how many targets have the largest logit alone; add to the gradients where there are any."""
         k, t, w, g = self.k, self.tape, self.weights, self.gradients
         start, stop = group.first * group.lanes, group.last * group.lanes
         streams = [*(b.X for b in t.blocks), t.X]

@@ -1,0 +1,186 @@
+"""Warm tiny models up, move parts of them, and train on a haystack: what helps, and the controls that should not.
+
+    python benchmarks/procedural_transfer.py --workers 2 --write
+
+Each arm is several seeds, of the warm-up and of the training after it alike. Runs are kept in out/benchmarks/procedural_transfer,
+so a script that was stopped goes on; remove that folder to begin anew. CPU seconds are of one core, warm-up apart from training.
+Intervals are of 95 %: Student's of a mean over seeds, Wilson's of a share of seeds.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+import beside  # noqa: F401  (one thread, before NumPy)
+import tyro
+from beside.results import Options, Table, publish
+
+from janiform.procedural import tiny
+from janiform.procedural.training import read_settings
+from janiform.train import sweep
+
+KEPT = Path("out/benchmarks/procedural_transfer")
+HAYSTACK = "haystack(pairs=10, symbols=64)"
+SET = "set(symbols=33, longest=12, shortest=2)"
+IDENTITY = "identity(symbols=33, longest=12, shortest=2)"
+GOOD, MASTERED = 0.95, 0.9
+T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+"""Student's quantiles of 97.5 % by the number of seeds."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to begin the training: parts of a model that was warmed up on a task."""
+
+    name: str
+    expected: str
+    warmup: str | None = None
+    parts: str = "attention"
+    shuffle: bool = False
+
+    def settings(self, seed: int, steps: int) -> dict[str, Any]:
+        """Return the settings of the training."""
+        own: dict[str, Any] = {"task": HAYSTACK, "seed": seed, "steps": steps}
+        if self.warmup is not None:
+            own |= {"take": [f"{self.parts}={folder(self.warmup, seed)}"], "shuffle": self.shuffle}
+        return flat("tiny-finetune") | own
+
+
+ARMS = (
+    Arm("no warm-up", "plateau"),
+    Arm("Set, attention", "learned", SET),
+    Arm("identity, attention", "learned", IDENTITY),
+    Arm("identity, full", "", IDENTITY, "full"),
+    Arm("Set, MLP", "plateau", SET, "mlp"),
+    Arm("Set, attention, each matrix shuffled", "plateau", SET, "attention", True),
+    Arm("shuffled Set, attention", "plateau", f"shuffled({SET})"),
+)
+
+
+@dataclass(frozen=True)
+class Settings(Options):
+    """How much is run."""
+
+    seeds: int = 5
+    """Of each arm."""
+    workers: int = 2
+    """Processes at a time."""
+    steps: int = 2500
+    """Of the training on the haystack, at most."""
+    warmup_steps: int = 10_000
+    """Of a warm-up, at most; those that are never mastered take them all."""
+
+
+def flat(name: str) -> dict[str, Any]:
+    """Return the settings of a recipe and of its budget together."""
+    settings = read_settings(name)
+    return {k: v for k, v in settings.items() if k != "budget"} | settings["budget"]
+
+
+def folder(warmup: str, seed: int) -> str:
+    """Return where the model of a warm-up is kept."""
+    name = "".join(c if c.isalnum() else "-" for c in warmup).strip("-")
+    return str(KEPT / "models" / f"{name}-{seed}")
+
+
+def interval(values: list[float]) -> str:
+    """Write a mean with its interval."""
+    if len(values) < 2:
+        return f"{mean(values):.1%}"
+    return f"{mean(values):.1%} ± {100 * T[len(values)] * stdev(values) / math.sqrt(len(values)):.1f}"
+
+
+def wilson(good: int, n: int) -> str:
+    """Write a share with its interval."""
+    z = 1.96
+    middle, half = (good + z * z / 2) / (n + z * z), z * math.sqrt(good * (n - good) / n + z * z / 4)
+    half /= n + z * z
+    return f"{good} of {n} ({max(middle - half, 0):.0%} to {min(middle + half, 1):.0%})"
+
+
+def reached(curve: list[dict[str, Any]], accuracy: float) -> int | None:
+    """Return the step of the first validation of so high an accuracy."""
+    return next((p["step"] for p in curve if p["accuracy"] >= accuracy), None)
+
+
+def main(options: Settings) -> None:
+    seeds = range(2 if options.quick else options.seeds)
+    steps, longest = (200, 200) if options.quick else (options.steps, options.warmup_steps)
+    if options.quick:
+        shutil.rmtree(KEPT / "quick", ignore_errors=True)
+    place = KEPT / "quick" if options.quick else KEPT
+    tasks = list(dict.fromkeys(a.warmup for a in ARMS if a.warmup is not None))
+    warmups = [
+        flat("tiny-warmup")
+        | {
+            "task": t,
+            "seed": s,
+            "steps": longest,
+            "alike": True,
+            "out": folder(t, s) + ("-quick" if options.quick else ""),
+        }
+        for t in tasks
+        for s in seeds
+    ]
+    warm = sweep(tiny, warmups, place / "warmups", workers=options.workers)
+    arms = [(arm, arm.settings(s, steps)) for arm in ARMS for s in seeds]
+    if options.quick:
+        for _, given in arms:
+            given["take"] = [f"{word}-quick" for word in given.get("take", [])]
+    fine = sweep(tiny, [given for _, given in arms], place / "trainings", workers=options.workers)
+
+    rows, data = [], []
+    for arm in ARMS:
+        curves = [run["result"]["curve"] for (a, _), run in zip(arms, fine) if a is arm]
+        best = [max(p["accuracy"] for p in curve) for curve in curves]
+        at = [step for curve in curves if (step := reached(curve, MASTERED)) is not None]
+        seconds = [run["result"]["cpu_seconds"] for (a, _), run in zip(arms, fine) if a is arm]
+        before = [run["result"]["cpu_seconds"] for w, run in zip(warmups, warm) if w["task"] == arm.warmup]
+        good = sum(b >= GOOD for b in best)
+        shown = " / ".join(f"{100 * b:.1f}" for b in best)
+        cells = [arm.name, arm.expected, shown, interval(best), wilson(good, len(best))]
+        rows.append(
+            [
+                *cells,
+                median(at) if at else "never",
+                sum(before) / len(best) if before else None,
+                mean(seconds),
+            ]
+        )
+        data.append(
+            {"arm": arm.name, "best": best, "steps to 90 %": at, "seconds": seconds, "warm-up": before}
+        )
+    mastery = []
+    for task in tasks:
+        found = [run["result"] for w, run in zip(warmups, warm) if w["task"] == task]
+        accuracy = " / ".join(f"{100 * r['curve'][-1]['accuracy']:.1f}" for r in found)
+        taken = " / ".join(f"{r['curve'][-1]['step']:,}" for r in found)
+        mastery.append([task, accuracy, taken, mean(r["tokens"] for r in found) / 1e6])
+    total = sum(run["result"]["cpu_seconds"] for run in [*warm, *fine])
+    says = (
+        f"Best accuracy on held-out rows of `{HAYSTACK}` in {steps:,} steps, each seed; GPT-2 of 2 blocks, 4 heads, width 16. "
+        f"All of it took {total:,.0f} CPU seconds:"
+    )
+    headings = ["begins with", "expected", "accuracy %, each seed", "mean", "seeds at 95 %", "steps to 90 %"]
+    headings += ["warm-up CPU s", "training CPU s"]
+    tables = [
+        Table(says, headings, rows),
+        Table("The warm-ups themselves:", ["task", "accuracy %, each seed", "steps", "M tokens"], mastery),
+    ]
+    publish(
+        "transfer",
+        "What a warm-up moves",
+        tables,
+        {"arms": data, "cpu_seconds": total},
+        options,
+        page="procedural",
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings, description=__doc__))
