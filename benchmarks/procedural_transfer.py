@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -88,6 +89,16 @@ def folder(warmup: str, seed: int) -> str:
     return str(KEPT / "models" / f"{name}-{seed}")
 
 
+def warmups(tasks: Sequence[str], seeds: range, steps: int, quick: bool) -> list[dict[str, Any]]:
+    """Return the settings of warm-ups, each of which leaves its model in its folder."""
+    return [
+        flat("tiny-warmup")
+        | {"task": t, "seed": s, "steps": steps, "alike": True, "out": folder(t, s) + "-quick" * quick}
+        for t in tasks
+        for s in seeds
+    ]
+
+
 def interval(values: list[float]) -> str:
     """Write a mean with its interval."""
     if len(values) < 2:
@@ -115,24 +126,13 @@ def main(options: Settings) -> None:
         shutil.rmtree(KEPT / "quick", ignore_errors=True)
     place = KEPT / "quick" if options.quick else KEPT
     tasks = list(dict.fromkeys(a.warmup for a in ARMS if a.warmup is not None))
-    warmups = [
-        flat("tiny-warmup")
-        | {
-            "task": t,
-            "seed": s,
-            "steps": longest,
-            "alike": True,
-            "out": folder(t, s) + ("-quick" if options.quick else ""),
-        }
-        for t in tasks
-        for s in seeds
-    ]
-    warm = sweep(tiny, warmups, place / "warmups", workers=options.workers)
+    given = warmups(tasks, seeds, longest, options.quick)
+    warm = sweep(tiny, given, place / "warmups", workers=options.workers)
     arms = [(arm, arm.settings(s, steps)) for arm in ARMS for s in seeds]
     if options.quick:
-        for _, given in arms:
-            given["take"] = [f"{word}-quick" for word in given.get("take", [])]
-    fine = sweep(tiny, [given for _, given in arms], place / "trainings", workers=options.workers)
+        for _, one in arms:
+            one["take"] = [f"{word}-quick" for word in one.get("take", [])]
+    fine = sweep(tiny, [one for _, one in arms], place / "trainings", workers=options.workers)
 
     rows, data = [], []
     for arm in ARMS:
@@ -140,7 +140,7 @@ def main(options: Settings) -> None:
         best = [max(p["accuracy"] for p in curve) for curve in curves]
         at = [step for curve in curves if (step := reached(curve, MASTERED)) is not None]
         seconds = [run["result"]["cpu_seconds"] for (a, _), run in zip(arms, fine) if a is arm]
-        before = [run["result"]["cpu_seconds"] for w, run in zip(warmups, warm) if w["task"] == arm.warmup]
+        before = [run["result"]["cpu_seconds"] for w, run in zip(given, warm) if w["task"] == arm.warmup]
         good = sum(b >= GOOD for b in best)
         shown = " / ".join(f"{100 * b:.1f}" for b in best)
         cells = [arm.name, arm.expected, shown, interval(best), wilson(good, len(best))]
@@ -157,7 +157,7 @@ def main(options: Settings) -> None:
         )
     mastery = []
     for task in tasks:
-        found = [run["result"] for w, run in zip(warmups, warm) if w["task"] == task]
+        found = [run["result"] for w, run in zip(given, warm) if w["task"] == task]
         accuracy = " / ".join(f"{100 * r['curve'][-1]['accuracy']:.1f}" for r in found)
         taken = " / ".join(f"{r['curve'][-1]['step']:,}" for r in found)
         mastery.append([task, accuracy, taken, mean(r["tokens"] for r in found) / 1e6])
