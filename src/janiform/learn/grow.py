@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from janiform.learn import motifs
 from janiform.learn.draft import Bench, Copy, Draft, Frame, Table, Tally, Unit, size_of
+from janiform.learn.motifs import PAIRS, SET, Ground, Motif
 from janiform.learn.residuals import Residuals
 from janiform.learn.search import State
 
@@ -23,12 +25,11 @@ CELLS = 700
 LEAST = 0.5
 """The least gain that is worth a unit."""
 
-PAIRS = 300
-"""The largest joint domain of two variables that becomes one variable."""
+COUNTED = 6
+"""Of how many of the best tables of two variables the labels are counted."""
 
-
-SET = 12
-"""The most codes of which any set may be drawn."""
+MOTIFS = 0.4
+"""The share of candidates that are motifs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,17 @@ class Growth:
         self.left = Residuals(at, y, weight)
         self.known = [v[self.left.asked] for v in at.values]
         self.rng = rng
+        self.ground = Ground(at.draft.frame, self.sizes)
         self.seen: dict[bytes, float] = {}
         self.pulls: dict[int, np.ndarray] = {}
         self.tried = 0
 
     def best(self, tries: int) -> Candidate | None:
-        """Draw half of the tries, then vary the best ones."""
-        found: list[Candidate] = list(self.tables())
-        for t in range(tries):
+        """Draw half of the tries, then vary the best ones; motifs apart, and those that are best as chains too."""
+        led = int(MOTIFS * tries)
+        tables = list(self.tables())
+        found = [*tables, *self.counted(tables), *self.motifs(led)]
+        for t in range(tries - led):
             if t < tries // 2 or not found:
                 chain = self.drawn()
             else:
@@ -69,6 +73,32 @@ class Growth:
                     found = sorted(found, key=lambda c: -c.gain)[:48]
         found.sort(key=lambda c: -c.gain)
         return found[0] if found and found[0].gain > LEAST else None
+
+    def counted(self, tables: list[Candidate]) -> Iterator[Candidate]:
+        """What counting the places of each label that one of the best tables says would gain."""
+        labels = np.arange(self.left.labels + 1)
+        for c in sorted(tables, key=lambda c: -c.gain)[:COUNTED]:
+            for label in labels[1:]:
+                for mask in self.draft.frame.masks():
+                    says = np.broadcast_to(labels == label, (self.sizes[0], len(labels))).copy()
+                    if new := self.judged((*c.chain, Tally(len(self.sizes), 0, says, mask))):
+                        yield new
+
+    def motifs(self, tries: int) -> list[Candidate]:
+        """The best motifs: half of the tries drawn, then the best ones varied in one of their parts."""
+        found: list[tuple[Candidate, Motif]] = []
+        for t in range(tries):
+            if t < tries // 2 or not found:
+                motif = motifs.drawn(self.ground, self.rng)
+            else:
+                best = found[int(min(self.rng.integers(min(len(found), 24), size=2)))][1]
+                motif = motifs.varied(best, self.ground, self.rng)
+            chain = motifs.laid(motif, self.ground) if motif else ()
+            if motif and chain and (new := self.judged(chain)):
+                found.append((new, motif))
+                if t % 16 == 15:
+                    found = sorted(found, key=lambda c: -c[0].gain)[:24]
+        return [candidate for candidate, _ in found]
 
     def tables(self) -> Iterator[Candidate]:
         """What joining two variables that exist would gain."""
@@ -134,8 +164,6 @@ class Growth:
 
     def drawn(self) -> tuple[Unit, ...]:
         """A random head, now and then on top of a random head or function of its own."""
-        if self.rng.random() < 0.05 and self.sizes[0] <= SET:
-            return self.balance()
         sizes = list(self.sizes)
         chain: list[Unit] = []
         while self.rng.random() < 0.45 and len(chain) < 2:
@@ -143,17 +171,6 @@ class Growth:
             sizes.append(size_of(chain[-1], sizes, self.draft.frame))
         chain.append(self.head(sizes, fresh=len(chain)))
         return self.fitted(tuple(chain))
-
-    def balance(self) -> tuple[Unit, ...]:
-        """How many more tokens of one set than of another there are, of no use without which many programs begin."""
-        frame, n = self.draft.frame, len(self.sizes)
-        side = self.rng.integers(3, size=self.sizes[0])
-        mask = frame.masks()[int(self.rng.integers(len(frame.masks())))]
-        shape = (self.sizes[0], self.sizes[0])
-        more, less = (Tally(0, 0, np.broadcast_to(side == s, shape).copy(), mask) for s in (0, 1))
-        count = frame.length + 1
-        cells = np.subtract.outer(np.arange(count), np.arange(count)) + frame.length
-        return more, less, Table(n, n + 1, cells, 2 * count - 1)
 
     def fitted(self, chain: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """Now and then, give the copying head that ends a chain the relation that the residuals call for."""
@@ -211,13 +228,18 @@ class Growth:
         return self.fitted(result) if consistent(result, self.sizes, self.draft.frame) else ()
 
     def wrapped(self, chain: tuple[Unit, ...]) -> tuple[Unit, ...]:
-        """A chain whose last head reads a new function of what it read."""
+        """A chain whose last head reads a new function of what it read, or that counts where its last table says a code."""
         u = chain[-1]
-        if not isinstance(u, Copy | Tally):
-            return ()
         sizes = list(self.sizes)
         for v in chain[:-1]:
             sizes.append(size_of(v, sizes, self.draft.frame))
+        if isinstance(u, Table):
+            code = np.arange(u.size) == self.rng.integers(u.size)
+            masks = self.draft.frame.masks()
+            mask = masks[int(self.rng.integers(len(masks)))]
+            return *chain, Tally(len(sizes), 0, np.broadcast_to(code, (sizes[0], u.size)).copy(), mask)
+        if not isinstance(u, Copy | Tally):
+            return ()
         read = u.key if self.rng.random() < 0.6 else u.query
         both = u.key == u.query or self.rng.random() < 0.2
         new = self.function(sizes, read) if self.rng.random() < 0.8 else self.head(sizes, len(chain) - 1)

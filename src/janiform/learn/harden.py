@@ -32,6 +32,7 @@ from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.learn.draft import Copy, Draft, Number, Recode, Steps, Table, Tally, Unit
 from janiform.learn.steps import Range, plain, plus, stepped
+from janiform.learn.straight import straight
 from janiform.text.naming import named
 
 KEY, QUERY = Arg(0), Arg(1)
@@ -223,6 +224,9 @@ def function(cells: np.ndarray, left: Sequence[Value], right: Sequence[Value]) -
     if (cells == cells[:1]).all():
         f = shortest([((b,), int(c)) for b, c in zip(right, cells[0])], 1)
         return Lookup((Arg(1),), f.rows, f.default)
+    for found in straight(cells, np.ones_like(cells, bool), int(cells.max())):
+        if (found.cells() == cells).all():
+            return found.written(left, right)
     return shortest(rows, 2)
 
 

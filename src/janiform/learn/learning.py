@@ -27,6 +27,7 @@ from janiform.learn.relaxed import Relaxing
 from janiform.learn.rounds import Rounds
 from janiform.learn.settings import Learning
 from janiform.learn.standing import Standing, claim, mark, settings_in
+from janiform.learn.thin import thin
 from janiform.learn.vectors import read_vectors
 from janiform.learn.words import words
 from janiform.tasks import Exercise
@@ -37,6 +38,9 @@ from janiform.train.files import write_whole
 
 Tell = Callable[[str, int, int], None]
 """Is told what goes on, and how much of how much is done."""
+
+THINNED = 30_000
+"""On how many inputs, where the domain is not listed, fewer variables must say as much."""
 
 SLACK = 1e-4
 """The share of labels that condensing may change in a draft that is not right everywhere anyway."""
@@ -217,7 +221,7 @@ def searched(
     standing: Standing,
     tell: Tell,
 ) -> Draft:
-    """Search from nothing, or from what a relaxed model was trained to, and keep each round."""
+    """Search from nothing, or from what a relaxed model was trained to, and keep each round; then leave out what is not needed."""
     climbing, seed = settings.climbing, settings.seed
     starts = [empty(Frame.of(data))]
     if settings.relaxed and standing.stage != "searching":
@@ -239,7 +243,8 @@ def searched(
         if rounds.ended:
             standing.searched = standing.seconds
         standing.save("searching", rounds, now=rounds.ended)
-    return rounds.draft
+    more = oracle.sample(np.random.default_rng([seed, 7_927]), THINNED) if oracle else data.train
+    return thin(rounds.draft, test if listed else more, seed=seed)
 
 
 def beyond(exercise: Exercise | None, data: Data, seed: int) -> tuple[Examples, str]:

@@ -11,6 +11,7 @@ from janiform.learn.draft import Copy, Draft, Number, Recode, Table, Tally, Unit
 from janiform.learn.grow import arithmetic
 from janiform.learn.search import forms
 from janiform.learn.stepping import step_table
+from janiform.learn.straight import straight
 from janiform.learn.trial import Trial, in_parts
 
 MERGED = 3
@@ -128,6 +129,10 @@ def simplify_tables(trial: Trial) -> None:
             valid = trial.bench.valid
             met = np.zeros(u.cells.shape, int)
             np.add.at(met, (trial.values[u.left][valid], trial.values[u.right][valid]), 1)
+            if any(
+                trial.unit(i, replace(u, cells=s.cells())) for s in straight(u.cells, met > 0, u.size - 1)
+            ):
+                continue
             common = int(np.bincount(u.cells.ravel(), (met > 0).ravel()).argmax())
             trial.unit(i, replace(u, cells=np.where(met > 0, u.cells, common)))
             merge_codes(trial, i)
