@@ -19,6 +19,7 @@ import tyro
 PAGES = Path(__file__).parents[2] / "docs" / "results"
 TITLES = {
     "compile": "Compiler and interpreter: results",
+    "decompile-compiled": "Decompiling compiled weights: results",
     "procedural": "Procedural pretraining: results",
     "realistic": "Models that look trained: results",
 }

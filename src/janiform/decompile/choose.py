@@ -31,6 +31,10 @@ LAYOUTS: tuple[Literal["separate", "reuse"], ...] = ("separate", "reuse")
 SAME = 1e-3
 """A distance of weights that is rounding; another layout need not be tried."""
 
+GLANCE = 100
+HOPELESS = 0.9
+"""A program is compared no further if it agrees on this share of so many inputs or fewer, and another was."""
+
 ALIKE = 0.99
 """The least share of inputs on which the best program must agree with its model, else there is none."""
 
@@ -65,6 +69,9 @@ def decompile(
     for method, way in WAYS:
         best: tuple[Program, Evidence] | None = None
         for program in way(what):
+            first = compare(what, program, limit=0, draws=GLANCE, seed=seed)
+            if best is not None and first.agreed <= HOPELESS * first.checked:
+                continue
             found = compared(what, program, limit=limit, draws=draws, seed=seed)
             if best is None or found.agreed > best[1].agreed:
                 best = program, found

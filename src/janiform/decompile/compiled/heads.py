@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field, added, alike, tidy
+from janiform.decompile.compiled.levels import leveled
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.rules import Scores, preference
 from janiform.decompile.compiled.stream import Average, Stream
@@ -27,6 +28,9 @@ from janiform.ir.reach import feasible, reach
 
 TIE = 1.0
 """Scores closer than this are equal."""
+
+NOISY = 1e-3
+"""From this tolerance on weights hold more than rounding."""
 
 MAX_SCORES = 1 << 22
 """The largest table of scores that is written out."""
@@ -130,6 +134,8 @@ def read_scores(
     at_bos = float(np.max(key.table @ q_bos, initial=-math.inf)) - float(k_bos @ q_bos)
     if not g.causal and at_bos > -TIE:
         raise CannotDecompile("BOS attends to tokens, so what it holds depends on the input", at_bos)
+    if stream.tolerance >= NOISY:
+        scores, bos = leveled(scores - bos[:, None, :]), np.zeros_like(bos)
     keys, maps, shape = [], [], []
     if int(pair.max()):
         keys.append(PAIR)
