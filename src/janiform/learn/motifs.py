@@ -110,7 +110,8 @@ class Order:
     """A variable gathered by rank: from places in the order of ``by`` (the larger first, or the smaller if ``up``).
 
     Of places that tie, the earlier come first (the later if ``late``). Left out are places where ``zero`` is not zero, which
-    may be a variable or, with a mask, the count of places that hold the same of it; and, if ``skip``, the first place.
+    may be a variable or, with a mask, the count of places that hold the same of it; and, if ``skip``, the first place. What
+    is left out has the rank of the very last, which no place asks for where the first place is one of those left out.
     """
 
     by: int
