@@ -74,6 +74,7 @@ def simplify_relations(trial: Trial) -> None:
             met = (trial.met(u.query) > 0)[:, None] & (trial.met(u.key) > 0)[None, :]
             trial.unit(i, replace(u, relation=u.relation & met))
             thin_relation(trial, i)
+        ask_nothing(trial, i)
 
 
 def _simplest(u: Copy | Tally) -> Iterator[np.ndarray]:
@@ -91,6 +92,16 @@ def _simplest(u: Copy | Tally) -> Iterator[np.ndarray]:
     for c in range(keys):
         yield np.broadcast_to(np.arange(keys) >= c, apart.shape).copy()
         yield np.broadcast_to(np.arange(keys) != c, apart.shape).copy()
+
+
+def ask_nothing(trial: Trial, i: int) -> None:
+    """Let a head whose keys are the same for every query that occurs read no query but the token."""
+    u = trial.draft.units[i]
+    assert isinstance(u, Copy | Tally)
+    rows = u.relation[trial.met(u.query) > 0]
+    if u.query and len(rows) and (rows == rows[0]).all():
+        queries = trial.draft.sizes()[0]
+        trial.unit(i, replace(u, query=0, relation=np.broadcast_to(rows[0], (queries, len(rows[0]))).copy()))
 
 
 def thin_relation(trial: Trial, i: int) -> None:
