@@ -167,7 +167,8 @@ def predicate(relation: np.ndarray, keys: Sequence[Value], queries: Sequence[Val
     numbers = all(isinstance(v, int) for v in (*keys, *queries))
     if numbers or tuple(keys) == tuple(queries):
         apart = np.arange(relation.shape[1])[None, :] - np.arange(relation.shape[0])[:, None]
-        for c in range(-max(relation.shape), max(relation.shape) + 1) if numbers else (0,):
+        most = max(relation.shape)
+        for c in sorted(range(-most, most + 1), key=abs) if numbers else (0,):
             for op, test in COMPARISONS.items():
                 if (relation == test(apart, c)).all():
                     return Apply(op, (KEY, plus(QUERY, c)))

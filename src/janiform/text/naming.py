@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from janiform.ir.functions import Apply, Arg, Lit
-from janiform.ir.nodes import Aggregate, Count, Map, Node, Selector, Sequence
+from janiform.ir.nodes import Aggregate, Count, Map, Node, Select, Selector, Sequence
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.text.choices import AGAINST, Choice, Choices, word
@@ -63,6 +63,10 @@ def name_of(n: Node, choices: Choices) -> str | None:
     if isinstance(n, Sequence) and (standing := choices.standing(n)):
         return standing
     match n:
+        case Count(
+            selector=Select(pred=Apply(op="<" | "<=" | ">" | ">=", args=(Arg(), Arg())), keys=k, queries=q)
+        ) if k is q and choices.noun(k) is None:
+            return "rank"
         case Count(selector=s):
             choice = choices.of(s)
             if choice is None or choice.held is None or choice.pick or choice.place.single:
@@ -108,7 +112,7 @@ def _read(n: Aggregate, noun: str, choice: Choice) -> str | None:
     if held.precedes:
         return f"{noun}_before_same_{held.precedes}"
     if held.kind is None:
-        return f"{noun}_where_{held.where}"
+        return f"{noun}_by_rank" if held.where == "rank_is_position" else f"{noun}_where_{held.where}"
     return f"{pick}_{held.kind}" if held.kind.endswith(f"_{noun}") else f"{pick}_{held.kind}_{noun}"
 
 
