@@ -12,8 +12,8 @@ from janiform.decompile.compiled.network import Network, of_model
 from janiform.decompile.compiled.outputs import Outlet
 from janiform.decompile.compiled.pipeline import read_mechanism
 from janiform.errors import CompileError, MeaningError
-from janiform.ir.concrete import concrete
-from janiform.ir.normal import normalize
+from janiform.ir.canonical.concrete import concrete
+from janiform.ir.canonical.normal import normalize
 from janiform.ir.program import Program
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from janiform.decompile.compiled.levels import leveled
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.rules import Scores, preference
 from janiform.decompile.compiled.stream import Average, Stream
-from janiform.ir.attend import attend
-from janiform.ir.mechanism import PAIR, PLACE, Grid
+from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid
+from janiform.ir.canonical.reach import alike as one_value
+from janiform.ir.canonical.reach import feasible, reach
 from janiform.ir.quotient import Quotient, first_seen, reduced
-from janiform.ir.reach import alike as one_value
-from janiform.ir.reach import feasible, reach
 
 TIE = 1.0
 """Scores closer than this are equal."""

@@ -17,13 +17,13 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field
 from janiform.decompile.compiled.fields import alike as near
 from janiform.decompile.compiled.numbers import wholes
-from janiform.ir.attend import attend
-from janiform.ir.counts import as_relation, countable
+from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.counts import as_relation, countable
+from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid, Selection, Source, View
+from janiform.ir.canonical.reach import local
 from janiform.ir.functions import canonical
-from janiform.ir.mechanism import PAIR, PLACE, Grid, Selection, Source, View
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient, combine
-from janiform.ir.reach import local
 
 NEAR = 1e-3
 """How far from a straight line, beside its rise, a part may be."""

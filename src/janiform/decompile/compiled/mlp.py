@@ -11,7 +11,7 @@ from janiform.decompile.compiled.fields import Field, added, nested, tidy, toget
 from janiform.decompile.compiled.joins import join_counts, join_products
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.stream import Stream
-from janiform.ir.mechanism import Source
+from janiform.ir.canonical.mechanism import Source
 
 
 def read_mlp(stream: Stream, layer: Layer) -> None:

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from janiform.decompile.compiled.fields import Field, added, alike, tidy
 from janiform.decompile.compiled.mlp import with_holes
 from janiform.decompile.compiled.stream import Stream
+from janiform.ir.canonical.mechanism import View
 from janiform.ir.functions import canonical
-from janiform.ir.mechanism import View
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient, reduced
 

@@ -16,7 +16,7 @@ from janiform.decompile.compiled.network import Network
 from janiform.decompile.compiled.outputs import Outlet, read_output
 from janiform.decompile.compiled.roles import Roles
 from janiform.decompile.compiled.stream import Stream
-from janiform.ir.mechanism import PLACE, TOKENS, Grid, Mechanism, grid
+from janiform.ir.canonical.mechanism import PLACE, TOKENS, Grid, Mechanism, grid
 from janiform.ir.nodes import Value
 
 TOLERANCE = 1e-4

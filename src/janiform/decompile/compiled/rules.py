@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from janiform.decompile.compiled.failure import CannotDecompile
-from janiform.ir.mechanism import PAIR, PLACE, Grid, Rule, Selection, lifted, source_of
+from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid, Rule, Selection, lifted, source_of
+from janiform.ir.canonical.reach import alike, feasible, over_what_is_met, reach
 from janiform.ir.quotient import Quotient, combine, reduced
-from janiform.ir.reach import alike, feasible, over_what_is_met, reach
 
 TIE = 1.0
 """Scores closer than this are equal; those that are not must be HARD times as far apart."""

@@ -15,9 +15,9 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field, alike, nested, tidy, together
 from janiform.decompile.compiled.joins import Averaged, join_counts
 from janiform.decompile.compiled.numbers import wholes
-from janiform.ir.attend import attend
+from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.mechanism import Grid, Selection, Source, View
 from janiform.ir.functions import canonical
-from janiform.ir.mechanism import Grid, Selection, Source, View
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from janiform.ir.mechanism import PAIR, Grid
+from janiform.ir.canonical.mechanism import PAIR, Grid
+from janiform.ir.canonical.reach import Spread, feasible, local
 from janiform.ir.quotient import Quotient, combine
-from janiform.ir.reach import Spread, feasible, local
 
 
 def countable(relation: Quotient, g: Grid) -> tuple[Quotient, int]:

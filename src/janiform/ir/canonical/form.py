@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 
-from janiform.ir.abstract import abstract
-from janiform.ir.concrete import concrete
+from janiform.ir.canonical.abstract import abstract
+from janiform.ir.canonical.concrete import concrete
+from janiform.ir.canonical.normal import digest, normalize, rounded
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import identity
-from janiform.ir.normal import digest, normalize, rounded
 from janiform.ir.program import Program
 from janiform.ir.rewrite import batches, count_inputs
 from janiform.ir.semantics import Signature

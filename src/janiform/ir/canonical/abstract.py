@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from janiform.errors import CompileError
-from janiform.ir.attend import attend
+from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.joined import joined
+from janiform.ir.canonical.mechanism import PLACE, TOKENS, Mechanism, Selection, View, grid, lifted
 from janiform.ir.domains import Facts
 from janiform.ir.functions import canonical, identity, is_number, order
-from janiform.ir.joined import joined
 from janiform.ir.lower import lower, refuse_meaningless
-from janiform.ir.mechanism import PLACE, TOKENS, Mechanism, Selection, View, grid, lifted
 from janiform.ir.nodes import (
     Aggregate,
     And,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from janiform.ir.mechanism import PAIR, PLACE, Grid, Source, lifted, source_of
+from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid, Source, lifted, source_of
 from janiform.ir.quotient import Quotient, aligned, first_seen, reduced
 
 LOWEST = np.iinfo(np.int64).min
@@ -93,7 +93,7 @@ def _together(keys: list[Any], maps: list[np.ndarray], ndim: int) -> np.ndarray:
 def reach(relation: Quotient, g: Grid) -> Reach:
     """Count the keys that a relation selects.
 
-    >>> from janiform.ir.mechanism import TOKENS, grid
+    >>> from janiform.ir.canonical.mechanism import TOKENS, grid
     >>> same = Quotient.of([("key", TOKENS), ("query", TOKENS)], np.eye(3, dtype=int))
     >>> reach(same, grid(4, False)).low, reach(same, grid(4, False)).high
     (1, 4)
@@ -237,7 +237,7 @@ def over_what_is_met(function: Quotient, met: np.ndarray, never: int) -> Quotien
 def local(relation: Quotient, g: Grid) -> Quotient:
     """Return a relation as a function of what a position holds, where key and query are that one position.
 
-    >>> from janiform.ir.mechanism import TOKENS, grid
+    >>> from janiform.ir.canonical.mechanism import TOKENS, grid
     >>> same = Quotient.of([("key", TOKENS), ("query", TOKENS)], np.eye(3, dtype=int))
     >>> int(local(same, grid(4, False)).table)
     1

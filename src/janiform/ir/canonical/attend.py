@@ -13,13 +13,22 @@ from dataclasses import replace
 import numpy as np
 
 from janiform.errors import CompileError
-from janiform.ir.counts import countable
+from janiform.ir.canonical.counts import countable
+from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid, Kind, Selection, Source, View, source_of
+from janiform.ir.canonical.prefer import preferred
+from janiform.ir.canonical.reach import (
+    Reach,
+    alike,
+    feasible,
+    local,
+    over_what_is_met,
+    reach,
+    refined,
+    selectable,
+)
 from janiform.ir.functions import canonical, identity, order
-from janiform.ir.mechanism import PAIR, PLACE, Grid, Kind, Selection, Source, View, source_of
 from janiform.ir.nodes import Value
-from janiform.ir.prefer import preferred
 from janiform.ir.quotient import Quotient, combine
-from janiform.ir.reach import Reach, alike, feasible, local, over_what_is_met, reach, refined, selectable
 from janiform.ir.values import means, sums
 
 

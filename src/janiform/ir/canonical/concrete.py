@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from janiform.ir.concrete_selectors import Phrases
+from janiform.ir.canonical.fitting import fit
+from janiform.ir.canonical.mapped import mapped
+from janiform.ir.canonical.mechanism import PAIR, PLACE, TOKENS, Grid, Mechanism, Rule, Source, source_of
+from janiform.ir.canonical.phrases import Phrases
+from janiform.ir.canonical.reach import over_what_is_met
 from janiform.ir.derived import length
-from janiform.ir.fitting import arguments, fit
-from janiform.ir.functions import Apply, Arg, Fn, Lit, canonical, is_number, substitute
-from janiform.ir.mechanism import PAIR, PLACE, TOKENS, Grid, Mechanism, Rule, Source, source_of
+from janiform.ir.functions import Apply, Arg, Lit, canonical, is_number
 from janiform.ir.nodes import (
     Aggregate,
     Best,
-    Const,
     Count,
     Indices,
     Map,
@@ -32,15 +33,14 @@ from janiform.ir.nodes import (
 )
 from janiform.ir.program import Program
 from janiform.ir.quotient import Quotient, reduced
-from janiform.ir.reach import over_what_is_met
 
 
 def concrete(normal: Mechanism) -> Program:
     """Return the program that a normal form stands for; equal normal forms give equal programs.
 
     >>> import janiform as jf
-    >>> from janiform.ir.abstract import abstract
-    >>> from janiform.ir.normal import normalize
+    >>> from janiform.ir.canonical.abstract import abstract
+    >>> from janiform.ir.canonical.normal import normalize
     >>> text = "n = selector_width(select(tokens, tokens, ==)); twice = n * 2; y = twice - n > 1;"
     >>> concrete(normalize(abstract(jf.parse(text), jf.Signature("abc", 4))))
     y = selector_width(select(tokens, tokens, ==)) > 1;
@@ -304,24 +304,6 @@ class Reading:
     node: Sequence
     names: tuple[Value, ...]
     classes: np.ndarray
-
-
-def mapped(fn: Fn, args: Sized[Sequence]) -> Sequence:
-    """Return a function of nodes as a node; what is a map of few nodes already is written out."""
-    base: list[Sequence] = []
-    parts: list[Fn] = []
-    for a in args:
-        for n in a.args if isinstance(a, Map) else (a,):
-            if n not in base:
-                base.append(n)
-        own = tuple(Arg(base.index(n)) for n in (a.args if isinstance(a, Map) else (a,)))
-        parts.append(substitute(a.fn, own) if isinstance(a, Map) else own[0])
-    f = substitute(fn, tuple(parts))
-    if isinstance(f, Lit):
-        return Const(f.value)
-    kept = sorted(arguments(f))
-    f = substitute(f, tuple(Arg(kept.index(i)) if i in kept else Arg(0) for i in range(len(base))))
-    return base[kept[0]] if f is Arg(0) else Map(f, tuple(base[i] for i in kept))
 
 
 LAST = Apply("-", (Apply("-", (Arg(0), Lit(1))), Arg(1)))

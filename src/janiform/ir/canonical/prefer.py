@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from janiform.ir.mechanism import PLACE, Grid, Rule, Selection, lifted
+from janiform.ir.canonical.mechanism import PLACE, Grid, Rule, Selection, lifted
+from janiform.ir.canonical.reach import Spread, over_what_is_met, reach, refined, surviving, widened
 from janiform.ir.quotient import Quotient, aligned, combine
-from janiform.ir.reach import Spread, over_what_is_met, reach, refined, surviving, widened
 
 PLAIN: tuple[Rule, ...] = ("leftmost", "rightmost", "closest")
 
@@ -20,7 +20,7 @@ PLAIN: tuple[Rule, ...] = ("leftmost", "rightmost", "closest")
 def by_rule(rule: Rule, g: Grid) -> np.ndarray:
     """Return how much a rule of places prefers each pair.
 
-    >>> from janiform.ir.mechanism import grid
+    >>> from janiform.ir.canonical.mechanism import grid
     >>> by_rule("rightmost", grid(2, False)).tolist()
     [0, 0, 1, 0, 1]
     """

@@ -9,9 +9,9 @@ import itertools
 
 import numpy as np
 
-from janiform.ir.attend import attend
-from janiform.ir.counts import as_relation
-from janiform.ir.mechanism import PLACE, Grid, Selection, Source
+from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.counts import as_relation
+from janiform.ir.canonical.mechanism import PLACE, Grid, Selection, Source
 from janiform.ir.quotient import Quotient, combine, compose
 
 

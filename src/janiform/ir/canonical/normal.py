@@ -13,9 +13,19 @@ from fractions import Fraction
 
 import numpy as np
 
-from janiform.ir.attend import attend
+from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.mechanism import (
+    PAIR,
+    PLACE,
+    TOKENS,
+    Mechanism,
+    Selection,
+    Source,
+    View,
+    lifted,
+    source_of,
+)
 from janiform.ir.functions import canonical, identity, order
-from janiform.ir.mechanism import PAIR, PLACE, TOKENS, Mechanism, Selection, Source, View, lifted, source_of
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient, aligned, compose, first_seen, reduced
 from janiform.ir.values import means, sums
@@ -28,7 +38,7 @@ def normalize(mechanism: Mechanism) -> Mechanism:
     """Return the normal form of a mechanism.
 
     >>> import janiform as jf
-    >>> from janiform.ir.abstract import abstract
+    >>> from janiform.ir.canonical.abstract import abstract
     >>> signature = jf.Signature("abc", 4)
     >>> forms = ["x = selector_width(select(tokens, tokens, ==)); y = x * 2 > 3;", "y = selector_width(select(tokens, tokens, ==)) >= 2;"]
     >>> one, other = (normalize(abstract(jf.parse(f), signature)) for f in forms)

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from janiform.ir.canonical.fitting import fit
+from janiform.ir.canonical.mapped import mapped
+from janiform.ir.canonical.mechanism import PAIR, PLACE
 from janiform.ir.derived import compare, length, select_all
-from janiform.ir.fitting import fit
 from janiform.ir.functions import Apply, Arg, Fn, Lit, substitute, table
-from janiform.ir.mechanism import PAIR, PLACE
 from janiform.ir.nodes import And, Indices, Map, Not, Or, Select, Selector, Sequence, Value
 from janiform.ir.quotient import Quotient, combine, reduced
 
 if TYPE_CHECKING:
-    from janiform.ir.concrete import Writer
+    from janiform.ir.canonical.concrete import Writer
 
 FEW = 6
 """Up to so many classes of places a relation is written case by case."""
@@ -192,7 +193,7 @@ class Phrases:
                 reduced(tuple(keys), tuple(c for _, c in readable), cells) if keys else Quotient.constant(0)
             )
             f = fit(function, [readable[int(k)][0] for k in function.keys], tuple(range(count)))  # type: ignore[call-overload]
-            nodes.append(_map(f, [where[int(k)] for k in function.keys]))  # type: ignore[call-overload]
+            nodes.append(mapped(f, [where[int(k)] for k in function.keys]))  # type: ignore[call-overload]
             numbers.append(count)
             codes.append(sizes)
         rows = [((a, b), True) for a, b in self.listed(relation, parts, codes)]
@@ -353,12 +354,6 @@ def _oriented(f: Fn) -> Fn:
 
 def _negated(s: Selector) -> Selector:
     return s.selector if isinstance(s, Not) else Not(s)
-
-
-def _map(f: Fn, nodes: list[Sequence]) -> Sequence:
-    from janiform.ir.concrete import mapped
-
-    return mapped(f, nodes)
 
 
 def _from_end() -> Sequence:
