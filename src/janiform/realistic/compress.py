@@ -19,11 +19,11 @@ from torch import Tensor
 
 from janiform.errors import FileError, InputError
 from janiform.pair.basis import Basis, Origin
-from janiform.realistic.exact import compress_exactly, narrowest, widest
+from janiform.realistic.exact import compress_exactly, narrowest
 from janiform.realistic.extents import evening, extents
 from janiform.realistic.levenberg import Descent
 from janiform.realistic.narrowing import Learning, Narrowing, Point
-from janiform.realistic.projection import Projection, project
+from janiform.realistic.projection import Matrices, Projection, project
 from janiform.realistic.rebuild import rebuilt
 from janiform.realistic.shortfall import Shortfall
 from janiform.train.files import write_whole
@@ -70,7 +70,7 @@ def compress(
         raise InputError(f"method={method!r} needs a width of 1 or more, d_model=...; got {d_model}")
     if d_model >= narrowest(pair):
         return compress_exactly(pair, d_model)
-    base = compress_exactly(pair, widest(pair))
+    base = compress_exactly(pair)
     scale = evening(base.model.weights(), extents(base))
     projection = Projection(method, torch.from_numpy(scale).to(pair.model.device))
     learning = Learning(Shortfall(base, projection), settings or Narrowing())
@@ -78,7 +78,7 @@ def compress(
     inputs = {"vocab": list(signature.vocab), "max_len": signature.max_len, "causal": signature.causal}
     asked = {"program": str(pair.program), **inputs, "method": method, **asdict(learning.settings)}
     point = _learn(learning, d_model, None if out is None else Path(out), asked, tell)
-    return _narrow(pair, base, learning, point)
+    return narrowed(pair, base, projection.matrices(point.found, point.width), method)
 
 
 def _learn(
@@ -119,19 +119,26 @@ def _points(learning: Learning, point: Point, d_model: int, tell: Tell | None) -
         yield point
 
 
-def _narrow(pair: Pair, base: Pair, learning: Learning, point: Point) -> Pair:
-    """Fold the projection into the weights: in float32 if that answers as many inputs as float64 does."""
-    matrices = learning.shortfall.projection.matrices(point.found, point.width)
+def narrowed(pair: Pair, base: Pair, matrices: Matrices, layout: str) -> Pair:
+    """Fold a projection of ``base``, which is ``pair`` or made from it, into weights: float32 if it answers as many inputs as float64.
+
+    >>> from janiform import programs
+    >>> pair = programs.load("hist").compile("ab", 3)
+    >>> eye = torch.eye(pair.model.config.d_model, dtype=torch.float64)
+    >>> narrowed(pair, pair, (eye, eye, 0 * eye[0]), "linear").check().good
+    True
+    """
     encode, decode, _ = (m.detach().cpu().numpy() for m in matrices)
-    assert base.basis is not None
+    basis = Basis.axes(len(encode)) if base.basis is None else base.basis
+    frozen = {n: torch.from_numpy(w).to(matrices[0]) for n, w in base.model.weights().items()}
     found = {
         dtype: rebuilt(
             pair,
-            replace(base.model.config, d_model=point.width),
-            {n: w.detach().cpu().numpy() for n, w in project(learning.shortfall.weights, matrices).items()},
-            basis=Basis(decode @ base.basis.read, base.basis.write @ encode),
+            replace(base.model.config, d_model=encode.shape[1]),
+            {n: w.detach().cpu().numpy() for n, w in project(frozen, matrices).items()},
+            basis=Basis(decode @ basis.read, basis.write @ encode),
             origin=Origin(pair),
-            layout=learning.shortfall.projection.method,
+            layout=layout,
             dtype=dtype,
             same=False,
         )

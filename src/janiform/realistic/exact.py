@@ -38,11 +38,6 @@ def narrowest(pair: Pair) -> int:
     return _Stream(pair).narrowest
 
 
-def widest(pair: Pair) -> int:
-    """Return the width at which every coordinate that something reads has an axis of its own."""
-    return sum(len(b.coordinates) for b in _Stream(pair).blocks)
-
-
 def compress_exactly(pair: Pair, d_model: int | None = None) -> Pair:
     """Return the pair with a stream of ``d_model``, or of the least width at which nothing is lost.
 

@@ -159,6 +159,11 @@ class Swap:
     expected: Mapping[str, Int[np.ndarray, "batch length"]]
     changed: Bool[np.ndarray, " batch"]
 
+    def part(self, rows: Int[np.ndarray, " row"]) -> Swap:
+        """Return some of the interventions."""
+        expected = {name: x[rows] for name, x in self.expected.items()}
+        return Swap(self.base[rows], self.source[rows], self.origin[rows], expected, self.changed[rows])
+
     def hooks(self, site: Site, cache: Mapping[str, Tensor]) -> list[tuple[str, Hook]]:
         """Return the hooks that intervene in a run on ``base``, given the site's activations in a run on ``source``."""
         origin = torch.from_numpy(np.pad(self.origin + 1, ((0, 0), (1, 0))))  # 0, the place of BOS: nothing

@@ -6,7 +6,7 @@ as far as that can be, so that what is learned holds under interchange intervent
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,13 @@ from torch.func import functional_call
 from janiform.model import Transformer
 from janiform.model.hooks import Hook, HookPoint, NameFilter, hung
 from janiform.pair.inputs import drawn
-from janiform.realistic.interchange import Meaning, Site, sites, swap
+from janiform.realistic.interchange import Meaning, Site, Swap, sites, swap
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
+
+TRIES = 6
+"""How often interventions are drawn for a lesson, where few of them change anything."""
 
 Record = dict[str, Tensor]
 """Activations by hook point, and the logits under ``logits``."""
@@ -55,14 +58,17 @@ class Teacher:
         self.streams += [f"blocks.{config.n_layers - 1}.hook_resid_post"] if config.n_layers else []
         self.meaning, self.sites = Meaning.of(pair), sites(pair)
 
-    def lesson(self, size: int, seed: Sequence[int], *, plain: bool = False) -> Lesson:
-        """Draw a lesson of about ``size`` inputs, or of inputs alone where ``plain``."""
+    def lesson(
+        self, size: int, seed: Sequence[int], *, plain: bool = False, site: Site | None = None
+    ) -> Lesson:
+        """Draw a lesson of about ``size`` inputs: half of them with interventions, on a site or any, or none where ``plain``."""
         rng = np.random.default_rng(list(seed))
         ids = self._inputs(size if plain else size - size // 2, rng)
         positions = np.tile(np.arange(ids.shape[1]), (len(ids), 1))
         hooks: list[tuple[str, Hook]] = []
         if not plain and self.sites:
-            site = self.sites[rng.integers(len(self.sites))]
+            if site is None:
+                site = self.sites[rng.integers(len(self.sites))]
             changed, moved, hooks = self._intervention(site, size // 2, len(ids), rng)
             ids, positions = np.concatenate([ids, changed]), np.concatenate([positions, moved])
         codec, device = self.pair.codec, self.model.device
@@ -84,14 +90,14 @@ class Teacher:
 
         What stands at another position, or another token, is put in as such; the rest by hooks.
         """
-        codec, longest, vocab = self.pair.codec, self.pair.signature.max_len, len(self.pair.signature.vocab)
-        n, m = (1 + max(rng.integers(longest, size=2)) for _ in range(2))
-        base, source = rng.integers(vocab, size=(count, n)), rng.integers(vocab, size=(count, m))
-        made = swap(self.pair, self.meaning, site.nodes, base, source, rng, scattered=bool(rng.integers(2)))
-        ids, others = codec.frame(made.base, longest), codec.frame(made.source, longest)
+        codec, longest = self.pair.codec, self.pair.signature.max_len
+        drawn = list(self._swaps(site, count, rng))
+        ids, others = (
+            np.concatenate([codec.frame(x, longest) for x in xs])
+            for xs in ([s.base for s in drawn], [s.source for s in drawn])
+        )
+        origin = np.concatenate([_framed(s.origin + 1, longest) for s in drawn])
         positions = np.tile(np.arange(longest + 1), (len(ids), 1))
-        origin = np.zeros_like(ids)
-        origin[:, 1 : n + 1] = made.origin + 1
         if site.names == ["hook_pos_embed"]:
             return ids, np.where(origin > 0, origin, positions), []
         if site.names == ["hook_embed"]:
@@ -108,12 +114,34 @@ class Teacher:
             taken[name] = torch.cat([found.new_zeros((before, *found.shape[1:])), found])
         return ids, positions, list(site.hooks(taken, where))
 
+    def _swaps(self, site: Site, count: int, rng: np.random.Generator) -> Iterator[Swap]:
+        """Draw interventions until ``count`` change an answer, as long as that can be hoped for."""
+        longest, vocab = self.pair.signature.max_len, len(self.pair.signature.vocab)
+        left = count
+        for _ in range(TRIES):
+            n, m = (1 + max(rng.integers(longest, size=2)) for _ in range(2))
+            base, source = rng.integers(vocab, size=(2 * count, n)), rng.integers(vocab, size=(2 * count, m))
+            scattered = bool(rng.integers(2))
+            made = swap(self.pair, self.meaning, site.nodes, base, source, rng, scattered=scattered)
+            changed = np.flatnonzero(made.changed)
+            rest = np.flatnonzero(~made.changed)[: max(0, left // 2 - len(changed))]
+            kept = np.concatenate([changed[:left], rest])
+            yield made.part(kept)
+            left -= len(kept)
+            if left <= 0:
+                return
+
     def run(
         self, ids: Tensor, positions: Tensor, points: Sequence[str], hooks: Sequence[tuple[str, Hook]] = ()
     ) -> Record:
         """Return what the exact model computes."""
         with torch.no_grad():
             return recorded(self.model, dict(self.model.named_parameters()), ids, positions, points, hooks)
+
+
+def _framed(origin: Int[np.ndarray, "batch length"], longest: int) -> Int[np.ndarray, "batch pos"]:
+    """Put positions after BOS and before PAD, where nothing is put in."""
+    return np.pad(origin, ((0, 0), (1, longest - origin.shape[1])))
 
 
 def recorded(

@@ -64,8 +64,8 @@ GAIN = 0.8
 """A round of polishing that leaves a larger share of what was short gains too little."""
 ENOUGH = 1e-3
 """A start that falls short by no more, in the mean over the tokens of the inputs that judge, is done."""
-JUDGED, OFTEN = 200, 8
-"""On how many inputs starts are judged, and after how many steps."""
+JUDGED, FEWEST, OFTEN = 200, 40, 8
+"""On how many inputs starts are judged, on how many at least for each variable, and after how many steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,11 @@ class Learning:
     def __init__(self, shortfall: Shortfall, settings: Narrowing) -> None:
         self.shortfall, self.settings = shortfall, settings
         self.full = len(shortfall.projection.scale)
-        self.judging = shortfall.teacher.lesson(JUDGED, [settings.seed, 1])
+        teacher = shortfall.teacher
+        size = max(FEWEST, JUDGED // max(1, len(teacher.sites)))
+        self.judging = [
+            teacher.lesson(size, [settings.seed, 1, i], site=site) for i, site in enumerate(teacher.sites)
+        ] or [teacher.lesson(size, [settings.seed, 1])]
         self.stages = list(settings.stages())
         self.starts = Starts(shortfall)
         self._last: tuple[tuple[int, ...], Lesson] | None = None
@@ -148,11 +152,13 @@ class Learning:
 
     def judge(self, thetas: Float[Tensor, "start parameter"], width: int) -> Float[Tensor, " start"]:
         """Return by how much each start falls short as a whole."""
+
+        def short(theta: Tensor) -> Tensor:
+            found = [self.shortfall.residuals(theta, width, lesson) for lesson in self.judging]
+            return torch.stack([r.square().sum() for r in found]).mean()
+
         with torch.no_grad():
-            found = vmap(
-                lambda t: self.shortfall.residuals(t, width, self.judging).square().sum(), chunk_size=8
-            )(thetas)
-        return found.nan_to_num(nan=torch.inf)
+            return vmap(short, chunk_size=8)(thetas).nan_to_num(nan=torch.inf)  # type: ignore[no-any-return]
 
     def _residuals(self, theta: Tensor, width: int, lesson: Lesson, stage: Stage) -> Tensor:
         return self.shortfall.residuals(theta, width, lesson, forced=stage == "forced")
