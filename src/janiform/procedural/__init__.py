@@ -2,6 +2,7 @@
 
 from janiform.procedural.autograd import Autograd
 from janiform.procedural.budget import Budget
+from janiform.procedural.circuit import Circuit, circuit
 from janiform.procedural.descent import Descent, Point
 from janiform.procedural.engine import Engine, Outcome
 from janiform.procedural.feeding import Batches, dataset
@@ -16,6 +17,7 @@ __all__ = [
     "Autograd",
     "Batches",
     "Budget",
+    "Circuit",
     "Descent",
     "Engine",
     "Outcome",
@@ -24,6 +26,7 @@ __all__ = [
     "Trained",
     "Training",
     "Written",
+    "circuit",
     "dataset",
     "resume",
     "run",
