@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field, added, alike, tidy
-from janiform.decompile.compiled.levels import leveled
+from janiform.decompile.compiled.levels import NOISY, leveled
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.rules import Scores, preference
 from janiform.decompile.compiled.stream import Average, Stream
@@ -28,9 +28,6 @@ from janiform.ir.quotient import Quotient, first_seen, reduced
 
 TIE = 1.0
 """Scores closer than this are equal."""
-
-NOISY = 1e-3
-"""From this tolerance on weights hold more than rounding."""
 
 MAX_SCORES = 1 << 22
 """The largest table of scores that is written out."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+NOISY = 1e-3
+"""From this tolerance on weights hold more than rounding."""
+
 LEAST = 8.0
 """Levels closer than this, in logits, are no levels: a softmax would mix them."""
 
