@@ -30,6 +30,10 @@ from janiform.tasks.sequences import Sampler, Sequences
 RARE = 0.1
 """What counterexamples weigh beside inputs at random: they may be errors of the model that no rule is for."""
 
+UNUSUAL = 0.2
+"""What interventions weigh beside inputs: they tell mechanisms apart in many rows at once, and what a model does on a few of
+them, which are like no input, is not worth a literal."""
+
 Evidence = Literal["interventions", "inputs", "behavior"]
 """What rules are fitted to: what heads do, on inputs and under interventions; on inputs alone; or what a model says, by
 variables that no head was asked for. The latter two are there for comparison."""
@@ -115,7 +119,7 @@ def extract(
         for group in grouped([f for f in several if f.heads]):
             done = intervene(model, sampler, group, base, source, rng, any_token=settings.any_token)
             if done.asked.any():
-                where.append(Situations(done.changed, done.after, done.asked))
+                where.append(Situations(done.changed, done.after, done.asked, UNUSUAL))
     found = synthesize(sampler, several, where)
     for _ in range(settings.rounds):
         fresh = draw(model, sampler, rng, settings.compared, short=settings.compared // 4)
