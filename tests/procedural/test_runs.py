@@ -1,5 +1,6 @@
 """A training in a folder: it survives kill -9, divides among processes, and is read by Hugging Face."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -179,3 +180,18 @@ def test_folders_of_other_things_are_refused(tmp_path):
     with pytest.raises(InputError, match="holds a training already"):
         run(training(), tmp_path)
     assert not Path(tmp_path / "log.jsonl").exists()
+
+
+def test_a_run_is_reported_where_the_tracker_is(tmp_path, monkeypatch):
+    """Offline where Weights & Biases is installed; else the error names the extra, and nothing is trained."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    if importlib.util.find_spec("wandb") is None:
+        with pytest.raises(InputError, match=r"pip install janiform\[wandb\]"):
+            run(training(), tmp_path / "run", report_to="wandb")
+        assert not (tmp_path / "run").exists()
+    else:
+        assert len(run(training(), tmp_path / "run", report_to="wandb").curve) == 4
+        assert list(tmp_path.glob("wandb/offline-run-*"))
+    with pytest.raises(InputError, match="reported to wandb or trackio, not to 'paper'"):
+        run(training(), report_to="paper")

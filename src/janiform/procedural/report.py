@@ -22,17 +22,24 @@ def reporting(to: str | None, folder: Path | None, settings: dict[str, Any]) -> 
     >>> with reporting(None, None, {}) as report:
     ...     report(1, {"loss": 0.5})
     """
-    if to is None:
+    tracker = require(to)
+    if tracker is None:
         yield lambda step, facts: None
         return
-    if to not in TRACKERS:
-        raise InputError(f"trainings are reported to {' or '.join(TRACKERS)}, not to {to!r}")
-    try:
-        tracker = import_module(to)
-    except ImportError:
-        raise InputError(f"reporting to {to} takes that package: pip install janiform[{to}]") from None
     tracker.init(project=PROJECT, name=None if folder is None else folder.name, config=settings)
     try:
         yield lambda step, facts: tracker.log({k: v for k, v in facts.items() if v is not None}, step=step)
     finally:
         tracker.finish()
+
+
+def require(to: str | None) -> Any:
+    """Return the tracker of that name, ``None`` where none is named; ``InputError`` where it is not installed."""
+    if to is None:
+        return None
+    if to not in TRACKERS:
+        raise InputError(f"trainings are reported to {' or '.join(TRACKERS)}, not to {to!r}")
+    try:
+        return import_module(to)
+    except ImportError:
+        raise InputError(f"reporting to {to} takes that package: pip install janiform[{to}]") from None

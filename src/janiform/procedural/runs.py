@@ -19,6 +19,7 @@ from janiform.errors import FileError, InputError
 from janiform.model.config import Config
 from janiform.model.gpt2_folder import write_gpt2
 from janiform.model.transformer import Transformer
+from janiform.procedural import report as trackers
 from janiform.procedural.autograd import Autograd
 from janiform.procedural.corpus import corpus
 from janiform.procedural.descent import Descent, Point
@@ -93,7 +94,8 @@ def run(
     >>> [p.step for p in trained.curve], trained.tokens
     ([0, 20], 35840)
     """
-    require(training.text)  # what does not exist leaves no folder
+    trackers.require(report_to)  # what does not exist leaves no folder
+    require(training.text)
     if training.task:
         source_of(training, None, Processes())
     processes = Processes.here()
