@@ -15,10 +15,12 @@ from janiform.decompile.compiled.exact import exact
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.evidence import Evidence, compare
 from janiform.decompile.given import subject
+from janiform.decompile.haiku import Assembled
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
 from janiform.errors import CompileError
-from janiform.ir.nodes import Value
+from janiform.ir.functions import Apply, Fn, Lookup
+from janiform.ir.nodes import Map, Select, Value
 from janiform.ir.program import Program
 from janiform.model import Transformer
 from janiform.pair import Pair
@@ -26,6 +28,9 @@ from janiform.pair import Pair
 Way = Callable[[Subject], Iterator[Program]]
 WAYS: tuple[tuple[Literal["exact"], Way], ...] = (("exact", exact),)
 """The ways in the order in which they are tried: each yields programs, of which none counts before it is compared."""
+
+LARGEST = 256
+"""A program whose tables have more rows than this is not compiled again: as a form it is canonical, as a plan it is large."""
 
 LAYOUTS: tuple[Literal["separate", "reuse"], ...] = ("separate", "reuse")
 SAME = 1e-3
@@ -40,7 +45,7 @@ ALIKE = 0.99
 
 
 def decompile(
-    given: Pair | Transformer | Mapping[str, np.ndarray] | str | os.PathLike[str],
+    given: Pair | Transformer | Assembled | Mapping[str, np.ndarray] | str | os.PathLike[str],
     *,
     vocab: Iterable[Value] | None = None,
     classes: Iterable[Value] | None = None,
@@ -51,8 +56,8 @@ def decompile(
 ) -> Decompiled:
     """Return the program of a compiled transformer, from its weights alone.
 
-    ``given`` is a pair, of which only model and codec are looked at, a model, its weights by TransformerLens' names, or a
-    file of any of these (.safetensors, .npz). ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
+    ``given`` is a pair, of which only model and codec are looked at, a model, its weights by TransformerLens' names, a file
+    of any of these (.safetensors, .npz), or a model that Tracr assembled. ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
 
     There is one way so far, the exact one. Raises CannotDecompile where it fails: with the residual error, where what was
@@ -93,6 +98,8 @@ def decompile(
 def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: int) -> Evidence:
     """Compare a program with the model that it was read from, by outputs and, compiled again, by weights."""
     found = compare(what, program, limit=limit, draws=draws, seed=seed)
+    if rows(program) > LARGEST:
+        return found
     apart = []
     for layout in LAYOUTS:
         try:
@@ -103,3 +110,24 @@ def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: i
         if apart[-1] < SAME:
             break
     return replace(found, weight_distance=min(apart, default=None))
+
+
+def rows(program: Program) -> int:
+    """Return how many rows the tables of a program's functions have.
+
+    >>> import janiform as jf
+    >>> rows(jf.parse("x = {1: 2, 2: 5, 3: 3}[indices else 0];"))
+    3
+    """
+
+    def of(f: Fn) -> int:
+        match f:
+            case Lookup(args=args, rows=listed):
+                return len(listed) + sum(map(of, args))
+            case Apply(args=args):
+                return sum(map(of, args))
+        return 0
+
+    return sum(
+        of(n.fn if isinstance(n, Map) else n.pred) for n in program.nodes() if isinstance(n, Map | Select)
+    )

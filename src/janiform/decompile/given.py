@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from janiform.decompile.compiled.roles import Roles
+from janiform.decompile.haiku import Assembled, is_assembled, names, weights
 from janiform.decompile.subject import Subject
 from janiform.decompile.unnamed import unnamed
 from janiform.errors import FileError, InputError
@@ -20,7 +21,7 @@ from janiform.pair import Pair
 
 
 def subject(
-    given: Pair | Transformer | Mapping[str, np.ndarray] | str | os.PathLike[str],
+    given: Pair | Transformer | Assembled | Mapping[str, np.ndarray] | str | os.PathLike[str],
     *,
     vocab: Iterable[Value] | None = None,
     classes: Iterable[Value] | None = None,
@@ -43,11 +44,19 @@ def subject(
             raise InputError("a pair has names of its own; give its model where others are meant")
         model, signature = given.model, given.signature
         return Subject(model, Roles.last_two(model.config.d_vocab), signature, given.readouts)
+    if isinstance(given, Transformer):
+        if causal is not None and causal != (given.config.attention_dir == "causal"):
+            raise InputError(f"the model's attention is {given.config.attention_dir}")
+        return unnamed(given, vocab, classes)
     if isinstance(given, Mapping):
-        given = _model(given, causal=bool(causal))
-    elif causal is not None and causal != (given.config.attention_dir == "causal"):
-        raise InputError(f"the model's attention is {given.config.attention_dir}")
-    return unnamed(given, vocab, classes)
+        return unnamed(_model(given, causal=bool(causal)), vocab, classes)
+    if not is_assembled(given):
+        raise InputError(
+            f"a pair, a model, its weights or a file can be decompiled; got {type(given).__name__}"
+        )
+    arrays = weights(given.params, given.model_config.num_heads)
+    own = names(given)
+    return unnamed(_model(arrays, causal=bool(given.model_config.causal)), vocab or own[0], classes or own[1])
 
 
 def _read(path: str | os.PathLike[str]) -> Pair | Transformer | dict[str, np.ndarray]:
@@ -71,11 +80,11 @@ def _holds_pair(path: str | os.PathLike[str]) -> bool:
     return True
 
 
-def _model(weights: Mapping[str, np.ndarray], *, causal: bool) -> Transformer:
+def _model(arrays: Mapping[str, np.ndarray], *, causal: bool) -> Transformer:
     """Make a model of weights in TransformerLens' names; biases that are missing are zero, and so is an unembedding."""
 
     def shape(name: str, rank: int) -> tuple[int, ...]:
-        found = weights.get(name)
+        found = arrays.get(name)
         if found is None or found.ndim != rank:
             seen = "missing" if found is None else f"of shape {list(found.shape)}"
             raise InputError(f"the weight {name} is {seen}; it must have {rank} axes")
@@ -83,24 +92,24 @@ def _model(weights: Mapping[str, np.ndarray], *, causal: bool) -> Transformer:
 
     (d_vocab, d_model), (n_ctx, _) = shape("embed.W_E", 2), shape("pos_embed.W_pos", 2)
     n_layers = 0
-    while any(n.startswith(f"blocks.{n_layers}.") for n in weights):
+    while any(n.startswith(f"blocks.{n_layers}.") for n in arrays):
         n_layers += 1
     heads = shape("blocks.0.attn.W_Q", 3) if n_layers else (0, 0, 0)
-    has_mlp = "blocks.0.mlp.W_in" in weights
+    has_mlp = "blocks.0.mlp.W_in" in arrays
     settings: dict[str, Any] = {
         "n_layers": n_layers,
         "d_model": d_model,
         "d_vocab": d_vocab,
         "n_ctx": n_ctx,
-        "d_vocab_out": shape("unembed.W_U", 2)[1] if "unembed.W_U" in weights else 1,
+        "d_vocab_out": shape("unembed.W_U", 2)[1] if "unembed.W_U" in arrays else 1,
         "n_heads": heads[0],
         "d_head": heads[2],
         "d_mlp": shape("blocks.0.mlp.W_in", 2)[1] if has_mlp else 0,
         "attention_dir": "causal" if causal else "bidirectional",
-        "dtype": "float64" if weights["embed.W_E"].dtype == np.float64 else "float32",
+        "dtype": "float64" if arrays["embed.W_E"].dtype == np.float64 else "float32",
     }
     config = Config.from_dict(settings)
-    whole = dict(weights)
+    whole = dict(arrays)
     for name, expected in config.shapes():
         optional = name.rsplit(".", 1)[-1].startswith("b_") or name == "unembed.W_U" or ".mlp." in name
         if name not in whole and optional:
