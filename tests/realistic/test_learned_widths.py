@@ -98,5 +98,5 @@ def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(InputError, match="starts must be 1 or more"):
         Narrowing(starts=0)
     (tmp_path / "config.json").write_text("no")
-    with pytest.raises(FileError, match="describes no compression"):
+    with pytest.raises(FileError, match="describes no learning"):
         pair.compress(4, "linear", out=tmp_path)

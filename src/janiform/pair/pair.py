@@ -33,6 +33,7 @@ from janiform.pair.show import data, facts, show
 if TYPE_CHECKING:
     from janiform.realistic.faithfulness import Faithfulness
     from janiform.realistic.narrowing import Narrowing
+    from janiform.realistic.retrain import Retraining
 
 _BUDGET = 2**24
 """How many numbers the widest activation of one batch may take."""
@@ -208,6 +209,18 @@ class Pair:
         from janiform.realistic.compress import compress
 
         return compress(self, d_model, method, settings=settings, out=out, tell=tell)
+
+    def retrain(
+        self,
+        settings: Retraining | None = None,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Pair:
+        """Return a pair whose wider gelu model was trained, by strict interchange interventions, to the same mechanism."""
+        from janiform.realistic.retrain import retrain
+
+        return retrain(self, settings, out=out, tell=tell)
 
     def faithfulness(self, *, inputs: int = 1_000, seed: int = 0) -> Faithfulness:
         """Judge the pair by its answers and by each of its variables: is it right for the right reason?"""

@@ -6,7 +6,6 @@ Source: Lindner et al. 2023 (Tracr), section 5. What is learned here are the pro
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -21,12 +20,12 @@ from janiform.errors import FileError, InputError
 from janiform.pair.basis import Basis, Origin
 from janiform.realistic.exact import compress_exactly, narrowest
 from janiform.realistic.extents import evening, extents
+from janiform.realistic.folder import agree, asked_of
 from janiform.realistic.levenberg import Descent
 from janiform.realistic.narrowing import Learning, Narrowing, Point
 from janiform.realistic.projection import Matrices, Projection, project
 from janiform.realistic.rebuild import rebuilt
 from janiform.realistic.shortfall import Shortfall
-from janiform.train.files import write_whole
 from janiform.train.log import Log
 from janiform.train.state import load_state, save_state
 
@@ -74,9 +73,7 @@ def compress(
     scale = evening(base.model.weights(), extents(base))
     projection = Projection(method, torch.from_numpy(scale).to(pair.model.device))
     learning = Learning(Shortfall(base, projection), settings or Narrowing())
-    signature = pair.signature
-    inputs = {"vocab": list(signature.vocab), "max_len": signature.max_len, "causal": signature.causal}
-    asked = {"program": str(pair.program), **inputs, "method": method, **asdict(learning.settings)}
+    asked = asked_of(pair, method=method, **asdict(learning.settings))
     point = _learn(learning, d_model, None if out is None else Path(out), asked, tell)
     return narrowed(pair, base, projection.matrices(point.found, point.width), method)
 
@@ -89,8 +86,7 @@ def _learn(
     if out is None:
         *_, end = _points(learning, begin, d_model, tell)
         return end
-    out.mkdir(parents=True, exist_ok=True)
-    _agree(out / "config.json", asked)
+    agree(out, asked)
     if (kept := load_state(out)) is not None:
         begin = _restored(*kept)
     if begin.width < d_model:
@@ -151,22 +147,6 @@ def narrowed(pair: Pair, base: Pair, matrices: Matrices, layout: str) -> Pair:
 
 
 # --- the folder of a run ----------------------------------------------------------------------------------------------
-
-
-def _agree(path: Path, asked: dict[str, Any]) -> None:
-    """Write what is asked for, or see that it is what was asked for before."""
-    try:
-        before = json.loads(path.read_text())
-    except FileNotFoundError:
-        write_whole(path, json.dumps(asked, indent=1) + "\n")
-        return
-    except ValueError as error:
-        raise FileError(f"{path} describes no compression: {error}") from None
-    if before != asked:
-        other = [name for name in asked if not isinstance(before, dict) or before.get(name) != asked[name]]
-        raise InputError(
-            f"{path.parent} holds another compression, of other {', '.join(other)}; choose another folder"
-        )
 
 
 def _kept(point: Point) -> tuple[dict[str, Tensor], dict[str, Any]]:
