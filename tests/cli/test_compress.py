@@ -1,4 +1,4 @@
-"""``janiform compress`` and ``janiform disguise`` write pairs, judge them, and say so in their exit code."""
+"""``janiform compress``, ``disguise`` and ``retrain`` write pairs, judge them, and say so in their exit code."""
 
 import json
 
@@ -55,6 +55,29 @@ def test_a_disguise_is_saved_checked_and_known(tmp_path, capsys):
     assert again["d_model"] == found["d_model"]
 
 
+def test_a_training_too_short_is_saved_and_no_success(tmp_path, capsys):
+    out, run = str(tmp_path / "trained.safetensors"), tmp_path / "run"
+    shape = ["--d-model", "16", "--heads", "2", "--d-mlp", "8", "--steps", "1", "--batch", "8"]
+    words = [
+        "hist",
+        "--vocab",
+        "ab",
+        "--max-len",
+        "2",
+        *shape,
+        "--inputs",
+        "20",
+        "--run",
+        str(run),
+        "--out",
+        out,
+    ]
+    found = answered(capsys, "retrain", *words, code=1)
+    assert (found["layout"], found["d_model"], found["file"]) == ("retrained", 16, out)
+    assert not found["faithfulness"]["faithful"]
+    assert (run / "log.jsonl").exists() and Pair.load(out).model.config.act_fn == "gelu"
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -64,6 +87,7 @@ def test_a_disguise_is_saved_checked_and_known(tmp_path, capsys):
         (["compress", *TINY, "--out", "pair.bin"], "saved in a .safetensors file"),
         (["disguise", *TINY, "--out", "pair.bin"], "saved in a .safetensors file"),
         (["disguise", *TINY, "--noise", "2"], "noise is a share of each weight"),
+        (["retrain", "increment", "--max-len", "2"], "there is no mechanism to train"),
     ],
 )
 def test_what_cannot_be_says_why(words, complaint, tmp_path, capsys, monkeypatch):

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg, subcommand
 
 from janiform.cli.answers import Answer, columns, shown
 from janiform.cli.decompiling import Decompile
-from janiform.cli.disguising import Compress, Disguise
+from janiform.cli.disguising import Compress, Disguise, Retrain
 from janiform.cli.exporting import Export
 from janiform.cli.learning import Learn
 from janiform.cli.procedural import Generate
@@ -283,6 +283,7 @@ COMMANDS: Any = (
     | Annotated[Decompile, subcommand("decompile")]
     | Annotated[Compress, subcommand("compress")]
     | Annotated[Disguise, subcommand("disguise")]
+    | Annotated[Retrain, subcommand("retrain")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Explain, subcommand("explain")]
     | Annotated[Debug, subcommand("debug")]
