@@ -60,7 +60,7 @@ def main(options: Settings) -> None:
     seeds, tasks = range(options.seeds), TASKS
     if options.quick:
         seeds, tasks, options = range(2), TASKS[:1], Settings(steps=50, workers=options.workers, quick=True)
-    given = warmups([SET, IDENTITY], seeds, 100 if options.quick else 10_000, options.quick)
+    given = warmups([SET, IDENTITY], seeds, 100 if options.quick else 4000, options.quick)
     sweep(tiny, given, KEPT / ("quick" if options.quick else "") / "warmups", workers=options.workers)
     runs = [
         (task, name, settings(task, w, p, s, options)) for task in tasks for name, w, p in ARMS for s in seeds

@@ -71,9 +71,9 @@ class Settings(Options):
     """Of each arm."""
     workers: int = 2
     """Processes at a time."""
-    steps: int = 2500
+    steps: int = 3000
     """Of the training on the haystack, at most."""
-    warmup_steps: int = 10_000
+    warmup_steps: int = 4000
     """Of a warm-up, at most; those that are never mastered take them all."""
 
 
@@ -94,16 +94,20 @@ def warmups(tasks: Sequence[str], seeds: range, steps: int, quick: bool) -> list
     return [
         flat("tiny-warmup")
         | {"task": t, "seed": s, "steps": steps, "alike": True, "out": folder(t, s) + "-quick" * quick}
-        for t in tasks
         for s in seeds
+        for t in tasks
     ]
+
+
+def half_width(values: list[float]) -> float:
+    """Return half of the interval of a mean."""
+    return T[len(values)] * stdev(values) / math.sqrt(len(values))
 
 
 def interval(values: list[float]) -> str:
     """Write a mean with its interval."""
-    if len(values) < 2:
-        return f"{mean(values):.1%}"
-    return f"{mean(values):.1%} ± {100 * T[len(values)] * stdev(values) / math.sqrt(len(values)):.1f}"
+    told = f"{mean(values):.1%}"
+    return told if len(values) < 2 else f"{told} ± {100 * half_width(values):.1f}"
 
 
 def wilson(good: int, n: int) -> str:
@@ -127,20 +131,28 @@ def main(options: Settings) -> None:
     place = KEPT / "quick" if options.quick else KEPT
     tasks = list(dict.fromkeys(a.warmup for a in ARMS if a.warmup is not None))
     given = warmups(tasks, seeds, longest, options.quick)
-    warm = sweep(tiny, given, place / "warmups", workers=options.workers)
-    arms = [(arm, arm.settings(s, steps)) for arm in ARMS for s in seeds]
+    arms = [(arm, arm.settings(s, steps)) for s in seeds for arm in ARMS]
     if options.quick:
         for _, one in arms:
             one["take"] = [f"{word}-quick" for word in one.get("take", [])]
-    fine = sweep(tiny, [one for _, one in arms], place / "trainings", workers=options.workers)
+    warm, fine = {}, {}
+    for stage in ((None, SET, f"shuffled({SET})"), (IDENTITY,)):
+        for seed in seeds:  # one after another, so that the first are done when the last are not
+            own = [one for one in given if one["seed"] == seed and one["task"] in stage]
+            for one, run in zip(own, sweep(tiny, own, place / "warmups", workers=options.workers)):
+                warm[one["task"], seed] = run["result"]
+            mine = [(arm, one) for arm, one in arms if one["seed"] == seed and arm.warmup in stage]
+            done = sweep(tiny, [one for _, one in mine], place / "trainings", workers=options.workers)
+            for (arm, _), run in zip(mine, done):
+                fine[arm.name, seed] = run["result"]
 
     rows, data = [], []
     for arm in ARMS:
-        curves = [run["result"]["curve"] for (a, _), run in zip(arms, fine) if a is arm]
+        curves = [fine[arm.name, seed]["curve"] for seed in seeds]
         best = [max(p["accuracy"] for p in curve) for curve in curves]
         at = [step for curve in curves if (step := reached(curve, MASTERED)) is not None]
-        seconds = [run["result"]["cpu_seconds"] for (a, _), run in zip(arms, fine) if a is arm]
-        before = [run["result"]["cpu_seconds"] for w, run in zip(given, warm) if w["task"] == arm.warmup]
+        seconds = [fine[arm.name, seed]["cpu_seconds"] for seed in seeds]
+        before = [warm[arm.warmup, seed]["cpu_seconds"] for seed in seeds if arm.warmup is not None]
         good = sum(b >= GOOD for b in best)
         shown = " / ".join(f"{100 * b:.1f}" for b in best)
         cells = [arm.name, arm.expected, shown, interval(best), wilson(good, len(best))]
@@ -148,7 +160,7 @@ def main(options: Settings) -> None:
             [
                 *cells,
                 median(at) if at else "never",
-                sum(before) / len(best) if before else None,
+                mean(before) if before else None,
                 mean(seconds),
             ]
         )
@@ -157,11 +169,11 @@ def main(options: Settings) -> None:
         )
     mastery = []
     for task in tasks:
-        found = [run["result"] for w, run in zip(given, warm) if w["task"] == task]
+        found = [warm[task, seed] for seed in seeds]
         accuracy = " / ".join(f"{100 * r['curve'][-1]['accuracy']:.1f}" for r in found)
         taken = " / ".join(f"{r['curve'][-1]['step']:,}" for r in found)
         mastery.append([task, accuracy, taken, mean(r["tokens"] for r in found) / 1e6])
-    total = sum(run["result"]["cpu_seconds"] for run in [*warm, *fine])
+    total = sum(result["cpu_seconds"] for result in [*warm.values(), *fine.values()])
     says = (
         f"Best accuracy on held-out rows of `{HAYSTACK}` in {steps:,} steps, each seed; GPT-2 of 2 blocks, 4 heads, width 16. "
         f"All of it took {total:,.0f} CPU seconds:"
