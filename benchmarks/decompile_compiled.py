@@ -5,7 +5,7 @@ constant, mostly defined, and like no other in canonical form or in behavior. *E
 program's own; *functional* that it means the same on every input. Rows are kept in --rows, so a run that was cut goes on.
 
     python benchmarks/decompile_compiled.py --programs 1000 --write
-    python benchmarks/decompile_compiled.py --published ../shared/data/published_checkpoints --write
+    python benchmarks/decompile_compiled.py --published FOLDER --write
 """
 
 from __future__ import annotations
