@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
+from typing import Any, Literal
 
 import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
@@ -73,6 +73,8 @@ class Settings(Options):
     """Processes at a time."""
     steps: int = 3000
     """Of the training on the haystack, at most."""
+    only: Literal["set", "identity"] | None = None
+    """Arms of one warm-up, beside no warm-up."""
     warmup_steps: int = 4000
     """Of a warm-up, at most; those that are never mastered take them all."""
 
@@ -129,9 +131,10 @@ def main(options: Settings) -> None:
     if options.quick:
         shutil.rmtree(KEPT / "quick", ignore_errors=True)
     place = KEPT / "quick" if options.quick else KEPT
-    tasks = list(dict.fromkeys(a.warmup for a in ARMS if a.warmup is not None))
+    chosen = [a for a in ARMS if options.only is None or options.only in (a.warmup or options.only)]
+    tasks = list(dict.fromkeys(a.warmup for a in chosen if a.warmup is not None))
     given = warmups(tasks, seeds, longest, options.quick)
-    arms = [(arm, arm.settings(s, steps)) for s in seeds for arm in ARMS]
+    arms = [(arm, arm.settings(s, steps)) for s in seeds for arm in chosen]
     if options.quick:
         for _, one in arms:
             one["take"] = [f"{word}-quick" for word in one.get("take", [])]
@@ -147,7 +150,7 @@ def main(options: Settings) -> None:
                 fine[arm.name, seed] = run["result"]
 
     rows, data = [], []
-    for arm in ARMS:
+    for arm in chosen:
         curves = [fine[arm.name, seed]["curve"] for seed in seeds]
         best = [max(p["accuracy"] for p in curve) for curve in curves]
         at = [step for curve in curves if (step := reached(curve, MASTERED)) is not None]

@@ -171,7 +171,7 @@ def test_published_language_runs_take_their_first_steps(tmp_path, name, capsys):
     from janiform.model.gpt2_folder import write_gpt2
 
     pytest.importorskip("tokenizers", reason="tokenizers is absent")
-    (tmp_path / "a.txt").write_text("\n".join(numbered(4000)))
+    (tmp_path / "a.txt").write_text("\n".join(numbered(6000)))
     write_gpt2(Transformer(Config.gpt2(12, 12, 768, vocab=102, positions=128)), tmp_path / "warm")
     take = f"attention+mlp+layernorm={tmp_path / 'warm'}"
     words = ["finetune", "--recipe", name, "--text", str(tmp_path / "a.txt"), "--take", take, "--dry-run"]
