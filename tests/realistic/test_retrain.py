@@ -78,6 +78,8 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(tmp_path):
     for name, w in whole.model.weights().items():
         assert np.array_equal(w, resumed.model.weights()[name])
     assert [line["step"] for line in read_log(tmp_path / "cut" / "log.jsonl")] == [2, 4]
+    done = counts().retrain(FEW, out=tmp_path / "cut", tell=stop)  # there is nothing left to tell
+    assert np.array_equal(done.model.weights()["embed.W_E"], whole.model.weights()["embed.W_E"])
     with pytest.raises(InputError, match="other seed"):
         counts().retrain(replace(FEW, seed=1), out=tmp_path / "cut")
 

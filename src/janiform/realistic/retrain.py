@@ -128,6 +128,8 @@ def _training(
     tell: Callable[[int, int], None] | None,
 ) -> Iterator[_State]:
     """Train, and yield at each validation; a step follows from the seed, its number and the last validation."""
+    if state.step >= settings.steps or state.scores.least >= settings.enough:
+        return
     strict = Strict(pair, layout)
     learned = Drills(pair, settings.batch, STOCK, 2 * settings.seed)
     held_out = Drills(pair, settings.batch, VALIDATED, 2 * settings.seed + 1)
