@@ -75,7 +75,7 @@ class Settings(Options):
     """Of the training on the haystack, at most."""
     only: Literal["set", "identity"] | None = None
     """Arms of one warm-up, beside no warm-up."""
-    warmup_steps: int = 4000
+    warmup_steps: int = 8000
     """Of a warm-up, at most; those that are never mastered take them all."""
 
 
