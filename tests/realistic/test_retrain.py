@@ -29,7 +29,8 @@ def test_a_trained_model_comes_close_to_the_mechanism(tmp_path):
     last = read_log(tmp_path / "log.jsonl")[-1]
     assert min(last["behavior"], last["interchange"], last["strict"]) >= 0.995
     assert last["step"] < settings.steps
-    # The verdict asks .99 of every variable, training .995 of all of them together: here one has .985.
+    # Training counts all interventions on a variable, the verdict also those alone that change an answer, which are fewer;
+    # it asks .99 of them, and the tokens have .985 here: "right for the wrong reason".
     judged = found.faithfulness(inputs=300)
     assert judged.outputs == 1.0 and min(v.interchange for v in judged.variables) >= 0.98
 
