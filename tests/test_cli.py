@@ -107,6 +107,15 @@ def test_explain_says_what_decided(saved: str, capsys: Capture) -> None:
     assert [c["token"] for c in data(capsys)["replaced"][0]["changes"]] == ["a", "x", "y", "z"]
 
 
+@pytest.mark.parametrize("command", [["explain", "--position", "0"], ["debug"]])
+def test_a_saved_pair_explains_no_tokens_that_it_does_not_know(
+    command: list[str], saved: str, capsys: Capture
+) -> None:
+    """Numbers are no letters: what a program gives for tokens that its weights never see says nothing of them."""
+    assert main([command[0], saved, "1,2", *command[1:]]) != 0
+    assert "is not in the vocabulary" in capsys.readouterr().err
+
+
 def test_explain_takes_one_output_at_a_place_that_is_there(tmp_path: Path, capsys: Capture) -> None:
     """Several outputs need a name, and a position lies within the input."""
     (tmp_path / "two.rasp").write_text("x, y = tokens, indices;")

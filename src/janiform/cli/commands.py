@@ -164,7 +164,7 @@ class Explain:
         from janiform.explain import explain
 
         tokens = read_tokens(self.input)
-        program, vocab, causal = read_meaning(self.program, self.vocab, self.causal)
+        program, vocab, causal = read_meaning(self.program, self.vocab, self.causal, tokens)
         found = explain(program, tokens, self.position, output=self.output, vocab=vocab, causal=causal)
         return Answer(found.as_dict(), str(found))
 
@@ -188,7 +188,7 @@ class Debug:
         from janiform.explain import debug
 
         tokens = read_tokens(self.input)
-        program, _, causal = read_meaning(self.program, None, self.causal)
+        program, _, causal = read_meaning(self.program, None, self.causal, tokens)
         breaks = () if self.stop is None else (self.stop,)
         trace = debug(program, tokens, causal=causal, breaks=breaks)
         return Answer(trace.as_dict(), str(trace), trace.fault is None)

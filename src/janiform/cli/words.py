@@ -105,14 +105,20 @@ def pair_of(word: str, vocab: str | None, max_len: int | None, causal: bool) -> 
     return read_pair(word)
 
 
-def read_meaning(word: str, vocab: str | None, causal: bool) -> tuple[Program, tuple[Value, ...], bool]:
+def read_meaning(
+    word: str, vocab: str | None, causal: bool, tokens: str | list[Value] | None = None
+) -> tuple[Program, tuple[Value, ...], bool]:
     """Return the program of ``word``, its tokens as far as anything says what they are, and whether it runs causally.
+
+    A saved pair says what its tokens are, so ``tokens`` that it does not know are refused.
 
     >>> read_meaning("majority", None, False)[1:]
     ((0, 1), True)
     """
     if is_pair(word):
         pair = pair_of(word, vocab, None, causal)
+        if tokens is not None:
+            pair.encode(tokens)
         return pair.program, pair.signature.vocab, pair.signature.causal
     entry = _entry(word)
     own = () if entry is None else tuple(entry.vocab)
