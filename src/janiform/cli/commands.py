@@ -14,6 +14,7 @@ from janiform.cli.decompiling import Decompile
 from janiform.cli.disguising import Compress, Disguise, Retrain
 from janiform.cli.exporting import Export
 from janiform.cli.learning import Learn
+from janiform.cli.options import AboutPair
 from janiform.cli.procedural import Generate
 from janiform.cli.progress import progress
 from janiform.cli.training import Train
@@ -21,7 +22,6 @@ from janiform.cli.warming import Finetune, Warmup
 from janiform.cli.words import (
     is_causal,
     is_pair,
-    pair_of,
     read_meaning,
     read_pair,
     read_program,
@@ -93,51 +93,30 @@ class Compile:
         )
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, kw_only=True)
+class Check(AboutPair):
     """Check that weights and program agree: on every input where that can be, else on drawn ones."""
 
-    program: PairWord
-    """A saved pair, or a program to compile first."""
-    vocab: str | None = None
-    """The tokens, where PROGRAM is not a saved pair."""
-    max_len: int | None = None
-    """The longest input, where PROGRAM is not a saved pair."""
-    causal: bool = False
-    """Let each position see only itself and what came before."""
     limit: int = 100_000
     """Try every input if there are at most this many."""
     draws: int = 10_000
     """Draw this many otherwise."""
     seed: int = 0
     """Seed of the drawn inputs."""
-    json: bool = False
-    """Print one JSON object."""
 
     def __call__(self) -> Answer:
-        pair = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        pair = self.pair()
         with progress("checking") as tick:
             report = pair.check(limit=self.limit, draws=self.draws, seed=self.seed, tick=tick)
         return Answer(report.data(), str(report), report.good)
 
 
-@dataclass(frozen=True)
-class Show:
+@dataclass(frozen=True, kw_only=True)
+class Show(AboutPair):
     """Show a program beside its layers: heads, units and subspaces."""
 
-    program: PairWord
-    """A saved pair, or a program to compile first."""
-    vocab: str | None = None
-    """The tokens, where PROGRAM is not a saved pair."""
-    max_len: int | None = None
-    """The longest input, where PROGRAM is not a saved pair."""
-    causal: bool = False
-    """Let each position see only itself and what came before."""
-    json: bool = False
-    """Print one JSON object."""
-
     def __call__(self) -> Answer:
-        pair = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        pair = self.pair()
         return Answer(pair.data(), pair.show())
 
 

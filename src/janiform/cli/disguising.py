@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
-from tyro.conf import Positional, arg
-
-from janiform.cli.answers import Answer, columns
+from janiform.cli.answers import Answer
+from janiform.cli.options import MakesPair
 from janiform.cli.progress import progress
-from janiform.cli.words import is_pair, pair_of
 from janiform.errors import InputError
 
-if TYPE_CHECKING:
-    from janiform.pair import Pair
 
-Source = Annotated[Positional[str], arg(metavar="PROGRAM|FILE.safetensors")]
-
-
-@dataclass(frozen=True)
-class Compress:
+@dataclass(frozen=True, kw_only=True)
+class Compress(MakesPair):
     """Give a pair a narrower residual stream, and say whether it is still right, and for the right reason."""
 
-    program: Source
-    """A saved pair, or a program to compile first."""
     d_model: int | None = None
     """How wide; without it, as narrow as loses nothing."""
     method: Literal["exact", "orthogonal", "linear", "autoencoder"] = "exact"
@@ -37,39 +28,27 @@ class Compress:
     """On how many inputs the result is judged."""
     run: Path | None = None
     """For a learned width: a folder for what is learned; the same command goes on where it was stopped."""
-    out: Path | None = None
-    """Where to save the pair (.safetensors)."""
-    vocab: str | None = None
-    """The tokens, where PROGRAM is not a saved pair."""
-    max_len: int | None = None
-    """The longest input, where PROGRAM is not a saved pair."""
-    causal: bool = False
-    """Let each position see only itself and what came before."""
-    json: bool = False
-    """Print one JSON object."""
 
     def __call__(self) -> Answer:
-        _refuse_other_files(self.out)
+        self.refuse_other_files()
         if self.method == "exact" and self.run is not None:
             raise InputError("--run keeps what is learned, and method exact learns nothing")
         from janiform.realistic.narrowing import Narrowing
 
-        plain = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        plain = self.pair()
         settings = Narrowing(starts=self.starts, seed=self.seed)
         with progress("compressing") as tell:
             small = plain.compress(self.d_model, self.method, settings=settings, out=self.run, tell=tell)
         found = small.faithfulness(inputs=self.inputs)
         facts = {"method": self.method, "from": plain.model.config.d_model, **small.facts()}
-        data = {**facts, "faithfulness": found.data(), **_saved(small, self.out)}
-        return Answer(data, f"{_lines(facts, self.out)}\n\n{found}", found.faithful)
+        data = {**facts, "faithfulness": found.data(), **self.saved(small)}
+        return Answer(data, f"{self.lines(facts)}\n\n{found}", found.faithful)
 
 
-@dataclass(frozen=True)
-class Disguise:
+@dataclass(frozen=True, kw_only=True)
+class Disguise(MakesPair):
     """Give a pair weights that look trained and compute the same, and check it; where everything is stays known."""
 
-    program: Source
-    """A saved pair, or a program to compile first."""
     seed: int = 0
     """Seed of all that is drawn."""
     residual: Literal["orthogonal", "invertible", "none"] = "orthogonal"
@@ -84,20 +63,10 @@ class Disguise:
     """So many heads and hidden units more in each layer, which do nothing that matters."""
     dtype: Literal["auto", "float32", "float64"] = "auto"
     """Precision of the weights; auto takes float32 where a check finds margin left."""
-    out: Path | None = None
-    """Where to save the pair (.safetensors)."""
-    vocab: str | None = None
-    """The tokens, where PROGRAM is not a saved pair."""
-    max_len: int | None = None
-    """The longest input, where PROGRAM is not a saved pair."""
-    causal: bool = False
-    """Let each position see only itself and what came before."""
-    json: bool = False
-    """Print one JSON object."""
 
     def __call__(self) -> Answer:
-        _refuse_other_files(self.out)
-        plain = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        self.refuse_other_files()
+        plain = self.pair()
         hidden = plain.disguise(
             self.seed,
             residual=None if self.residual == "none" else self.residual,
@@ -110,16 +79,14 @@ class Disguise:
         with progress("checking") as tick:
             report = hidden.check(tick=tick)
         facts = hidden.facts()
-        data = {**facts, "check": report.data(), **_saved(hidden, self.out)}
-        return Answer(data, f"{_lines(facts, self.out)}\n\n{report}", report.good)
+        data = {**facts, "check": report.data(), **self.saved(hidden)}
+        return Answer(data, f"{self.lines(facts)}\n\n{report}", report.good)
 
 
-@dataclass(frozen=True)
-class Retrain:
+@dataclass(frozen=True, kw_only=True)
+class Retrain(MakesPair):
     """Train a wider gelu model to a program's mechanism by strict interchange interventions, and judge it."""
 
-    program: Source
-    """A saved pair, or a program to compile first."""
     d_model: int = 64
     """Width of the trained model's stream."""
     heads: int = 4
@@ -138,43 +105,17 @@ class Retrain:
     """On how many inputs the result is judged."""
     run: Path | None = None
     """A folder for the training; the same command goes on where it was stopped."""
-    out: Path | None = None
-    """Where to save the pair (.safetensors)."""
-    vocab: str | None = None
-    """The tokens, where PROGRAM is not a saved pair."""
-    max_len: int | None = None
-    """The longest input, where PROGRAM is not a saved pair."""
-    causal: bool = False
-    """Let each position see only itself and what came before."""
-    json: bool = False
-    """Print one JSON object."""
 
     def __call__(self) -> Answer:
-        _refuse_other_files(self.out)
+        self.refuse_other_files()
         from janiform.realistic.retrain import Retraining
 
         names = ("d_model", "heads", "d_mlp", "steps", "rate", "batch", "seed")
         settings = Retraining(**{name: getattr(self, name) for name in names})
-        plain = pair_of(self.program, self.vocab, self.max_len, self.causal)
+        plain = self.pair()
         with progress("retraining") as tell:
             trained = plain.retrain(settings, out=self.run, tell=tell)
         found = trained.faithfulness(inputs=self.inputs)
         facts = trained.facts()
-        data = {**facts, "faithfulness": found.data(), **_saved(trained, self.out)}
-        return Answer(data, f"{_lines(facts, self.out)}\n\n{found}", found.faithful)
-
-
-def _refuse_other_files(out: Path | None) -> None:
-    if out is not None and not is_pair(out.name):
-        raise InputError(f"a pair is saved in a .safetensors file, not as {str(out)!r}")
-
-
-def _saved(pair: Pair, out: Path | None) -> dict[str, Any]:
-    """Save a pair where that is asked for, and say where it is."""
-    if out is not None:
-        pair.save(out)
-    return {"file": None if out is None else str(out)}
-
-
-def _lines(facts: dict[str, Any], out: Path | None) -> str:
-    return columns([*facts.items(), *([] if out is None else [("saved as", out)])])
+        data = {**facts, "faithfulness": found.data(), **self.saved(trained)}
+        return Answer(data, f"{self.lines(facts)}\n\n{found}", found.faithful)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from tyro.conf import Positional, arg
+from typing import TYPE_CHECKING, Literal
 
 from janiform.cli.answers import Answer, columns
-from janiform.cli.words import pair_of
+from janiform.cli.options import AboutPair
 from janiform.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,12 +17,10 @@ SUFFIXES = {"onnx": ".onnx", "circuit-json": ".json", "pair": ".safetensors"}
 """What is one file, and its ending; the others are folders."""
 
 
-@dataclass(frozen=True)
-class Export:
+@dataclass(frozen=True, kw_only=True)
+class Export(AboutPair):
     """Export a pair to the files of another tool; as a GPT-2 in its shape, else as it is."""
 
-    program: Annotated[Positional[str], arg(metavar="PROGRAM|FILE.safetensors")]
-    """A saved pair, or a program to compile first."""
     to: Literal["gpt2", "transformer-lens", "onnx", "circuit-json", "numpy", "pair"]
     """A Hugging Face folder, a folder for TransformerLens, an ONNX graph, a circuit as EAP-IG and MIB write it, a folder
     that NumPy alone runs, or a saved pair."""
@@ -40,20 +36,12 @@ class Export:
     """In GPT-2's shape: attention both ways, for programs that look ahead, which no GPT-2 has."""
     ablation: Literal["resample", "mean", "zero"] = "resample"
     """For circuit-json: what takes the place of an edge that is cut."""
-    vocab: str | None = None
-    """The tokens, where PROGRAM is not a saved pair."""
-    max_len: int | None = None
-    """The longest input, where PROGRAM is not a saved pair."""
-    causal: bool = False
-    """Let each position see only itself and what came before."""
-    json: bool = False
-    """Print one JSON object."""
 
     def __call__(self) -> Answer:
         suffix = SUFFIXES.get(self.to)
         if suffix is not None and self.out.suffix != suffix:
             raise InputError(f"--to {self.to} writes a {suffix} file, not {str(self.out)!r}")
-        pair = self._shaped(pair_of(self.program, self.vocab, self.max_len, self.causal))
+        pair = self._shaped(self.pair())
         files = [str(path) for path in self._write(pair)]
         facts = {"to": self.to, **pair.facts(), "files": files}
         return Answer(facts, columns([*pair.facts().items(), *(("written", f) for f in files)]))
