@@ -9,13 +9,20 @@ says only that the outputs are the same.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
 
 from janiform.ir.canonical.abstract import abstract
 from janiform.ir.canonical.concrete import concrete
 from janiform.ir.canonical.normal import digest, normalize, rounded
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import identity
+from janiform.ir.nodes import Value
 from janiform.ir.program import Program
+from janiform.ir.quotient import first_seen
 from janiform.ir.rewrite import batches, count_inputs
 from janiform.ir.semantics import Signature
 
@@ -44,6 +51,48 @@ def canonical_hash(program: Program, signature: Signature) -> str:
     return digest(normalize(abstract(program, signature)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What a program gives for inputs in batches of one length each: ``values[codes[input, position]]``.
+
+    Values are numbered as they first occur, so that outcomes are equal where values and codes are.
+    """
+
+    values: tuple[Value, ...]
+    codes: tuple[Int[np.ndarray, "input position"], ...]
+
+
+def behavior(
+    program: Program, signature: Signature, limit: int = 20_000, draws: int = 2_000, *, seed: int = 0
+) -> dict[str, Outcomes]:
+    """Return the outputs by name, on every input if there are at most ``limit``, else on drawn ones.
+
+    Inputs are in the order of ``janiform.ir.rewrite.batches``: the shortest first.
+
+    >>> import janiform as jf
+    >>> found = behavior(jf.parse("x = indices > 0;"), Signature("a", 2))["x"]
+    >>> found.values, [c.tolist() for c in found.codes]
+    ((False, True), [[[0]], [[0, 1]]])
+    """
+    exhaustive = count_inputs(signature, limit + 1) <= limit
+    kinds: dict[str, dict[object, int]] = {name: {} for name in program.outputs}
+    values: dict[str, list[Value]] = {name: [] for name in program.outputs}
+    codes: dict[str, list[np.ndarray]] = {name: [] for name in program.outputs}
+    for batch in batches(signature, None if exhaustive else draws, seed):
+        run = Run(batch, causal=signature.causal, program=program)
+        for name, n in program.outputs.items():
+            column = run.column(n)
+            first, own = first_seen(column.codes.ravel())
+            to = np.empty(len(first), np.int64)
+            for i, c in enumerate(column.codes.ravel()[first].tolist()):
+                v = rounded(column.values[c])
+                to[i] = kinds[name].setdefault(identity(v), len(kinds[name]))
+                if to[i] == len(values[name]):
+                    values[name].append(v)
+            codes[name].append(to[own].reshape(column.codes.shape))
+    return {name: Outcomes(tuple(values[name]), tuple(codes[name])) for name in sorted(program.outputs)}
+
+
 def behavior_hash(
     program: Program, signature: Signature, limit: int = 20_000, draws: int = 2_000, *, seed: int = 0
 ) -> str:
@@ -54,15 +103,16 @@ def behavior_hash(
     >>> behavior_hash(a, Signature("ab", 4)) == behavior_hash(b, Signature("ab", 4))
     True
     """
-    exhaustive = count_inputs(signature, limit + 1) <= limit
+    return behavior_digest(behavior(program, signature, limit, draws, seed=seed), signature)
+
+
+def behavior_digest(outputs: Mapping[str, Outcomes], signature: Signature) -> str:
+    """Return the hash of outputs that are known already; the name of an only output is no part of it."""
     h = hashlib.sha256(
         repr((signature.max_len, signature.causal, [identity(v) for v in signature.vocab])).encode()
     )
-    for batch in batches(signature, None if exhaustive else draws, seed):
-        run = Run(batch, causal=signature.causal, program=program)
-        for name, n in sorted(program.outputs.items()):
-            rows = run.values(n)
-            kinds: dict[object, int] = {}
-            codes = [kinds.setdefault(identity(rounded(v)), len(kinds)) for row in rows for v in row]
-            h.update(repr((name if len(program.outputs) > 1 else "", list(kinds), codes)).encode())
+    for name, found in sorted(outputs.items()):
+        h.update(repr((name if len(outputs) > 1 else "", [identity(v) for v in found.values])).encode())
+        for codes in found.codes:
+            h.update(repr(codes.shape).encode() + codes.astype("<i4").tobytes())
     return h.hexdigest()
