@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from janiform.cli.answers import Answer, columns, shown
+from janiform.cli.dataset import DatasetCommand
 from janiform.cli.decompiling import Decompile
 from janiform.cli.disguising import Compress, Disguise, Retrain
 from janiform.cli.exporting import Export
@@ -260,6 +261,7 @@ COMMANDS: Any = (
     | Annotated[Warmup, subcommand("warmup")]
     | Annotated[Finetune, subcommand("finetune")]
     | Annotated[Decompile, subcommand("decompile")]
+    | Annotated[DatasetCommand, subcommand("dataset")]
     | Annotated[Compress, subcommand("compress")]
     | Annotated[Disguise, subcommand("disguise")]
     | Annotated[Retrain, subcommand("retrain")]
