@@ -29,13 +29,15 @@ KEPT = Path("out/benchmarks/procedural_text")
 SET = "set(symbols=48, longest=24, shortest=2)"
 LEFT_OUT = ("test", "tests", "site-packages", "lib2to3", "encodings", "idlelib")
 WARMUP = {"layers": 2, "heads": 4, "width": 64, "context": 128, "untied": True, "alike": True}
-WARMUP |= {"batch": 32, "rate": 1e-3, "schedule": "constant", "warmup": 100, "decay": 0.01, "held": 300}
+WARMUP |= {"batch": 32, "rate": 1e-3, "schedule": "constant", "warmup": 100, "cooldown": 500, "decay": 0.01}
+WARMUP |= {"every": 100, "held": 300}
+OWN = flat("text") | {"untied": True, "held": 256, "every": 125}
 ARMS: tuple[tuple[str, str | None, str], ...] = (
     ("none", None, ""),
     ("Set, attention + MLP + LayerNorm", SET, "attention+mlp+layernorm"),
+    ("shuffled Set, attention + MLP + LayerNorm", f"shuffled({SET})", "attention+mlp+layernorm"),
     ("Set, attention", SET, "attention"),
     ("Set, MLP", SET, "mlp"),
-    ("shuffled Set, attention + MLP + LayerNorm", f"shuffled({SET})", "attention+mlp+layernorm"),
 )
 
 
@@ -97,9 +99,9 @@ def main(options: Settings) -> None:
     ]
     sweep(tiny, given, place / "warmups", workers=options.workers)
     runs = [
-        (name, flat("text") | {"text": [text], "untied": True, "seed": s, "steps": steps}, task, parts)
-        for s in seeds
+        (name, OWN | {"text": [text], "seed": s, "steps": steps}, task, parts)
         for name, task, parts in ARMS
+        for s in seeds
     ]
     for _, one, task, parts in runs:
         if task is not None:
