@@ -7,8 +7,19 @@ from known import TOMITA2, by_counts, by_previous
 from janiform.decompile.trained.evidence import draw
 from janiform.decompile.trained.heads import read_head
 from janiform.decompile.trained.observe import Observed, observe
-from janiform.decompile.trained.selectors import EVERY, first_of, offset, symbols, token_is
-from janiform.ir.nodes import Best
+from janiform.decompile.trained.selectors import (
+    EVERY,
+    SMALL,
+    among,
+    first_of,
+    offset,
+    symbols,
+    token_is,
+    under,
+    whatever,
+)
+from janiform.ir.functions import Apply, Arg
+from janiform.ir.nodes import Best, Select, Tokens
 from janiform.model.checkpoints import load_trained, names
 from janiform.tasks import sampler
 
@@ -44,6 +55,21 @@ def test_a_head_that_follows_a_list_is_read_as_it(name, listed):
     assert found.overlap > 0.98
     taken = seen.run().pairs_selected(first_of(found.selectors))
     assert (taken == pairs).all(2)[seen.counted].mean() > 0.97
+
+
+LIKE = Select(Apply("==", (Arg(0), Arg(1))), Tokens(), Tokens())
+
+
+def test_a_head_that_looks_elsewhere_under_some_tokens_is_read_as_it():
+    """Under letters at like ones, else at digits: the list says under which, and the set has digits that are rare."""
+    task = sampler("histogram")
+    digits = among((*"0123456789", "<bos>", "<sep>"))
+    seen, pairs = following(task, [under("abcd", LIKE), digits])
+    found = read_head(seen, seen.run(), 0, 0, [], last=True)
+    assert len(task.symbols) <= SMALL and found.overlap > 0.99
+    taken = seen.run().pairs_selected(first_of(found.selectors))
+    assert (taken == pairs).all(2)[seen.batch.asked].mean() > 0.99
+    assert {whatever(s) for s in found.selectors} == {LIKE, digits}
 
 
 @pytest.mark.parametrize("name", names())

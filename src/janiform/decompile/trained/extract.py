@@ -44,14 +44,15 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracting:
     """Settings: how many inputs heads are read on, rules are found on, interventions are made on, and a round of
-    comparison draws; those of a task of many symbols are a quarter. ``any_token`` also intervenes under other tokens, which
-    tells a head apart from the token it stands under."""
+    comparison draws; those of a task of many symbols are a quarter. Rules are found on inputs of up to ``longest`` symbols.
+    ``any_token`` also intervenes under other tokens, which tells a head apart from the token it stands under."""
 
     read: int = 32
     inputs: int = 150
     interventions: int = 200
     compared: int = 200
     rounds: int = 3
+    longest: int | None = None
     longest_read: int = 60
     longest_intervened: int = 30
     evidence: Evidence = "interventions"
@@ -99,7 +100,7 @@ def extract(
     begun = time.process_time()
     settings = (settings or Extracting()).of(sampler)
     rng = np.random.default_rng(settings.seed)
-    longest = min(sampler.longest, settings.longest_read)
+    longest = min(settings.longest or sampler.longest, settings.longest_read)
     batch = draw(model, sampler, rng, settings.read, longest=longest, short=settings.read // 4)
     tell("looking for the heads that are needed")
     needed, without = needed_heads(model, sampler, batch)
@@ -110,7 +111,7 @@ def extract(
         readings = read(model, sampler, batch, needed)
         several = features(sampler, interpreted(sampler, batch), readings)
     tell("finding rules")
-    inputs = draw(model, sampler, rng, settings.inputs, short=settings.inputs // 4)
+    inputs = draw(model, sampler, rng, settings.inputs, longest=settings.longest, short=settings.inputs // 4)
     where = [situations(model, sampler, inputs)]
     if settings.evidence == "interventions":
         base, source = pairs(
@@ -122,7 +123,9 @@ def extract(
                 where.append(Situations(done.changed, done.after, done.asked, UNUSUAL))
     found = synthesize(sampler, several, where)
     for _ in range(settings.rounds):
-        fresh = draw(model, sampler, rng, settings.compared, short=settings.compared // 4)
+        fresh = draw(
+            model, sampler, rng, settings.compared, longest=settings.longest, short=settings.compared // 4
+        )
         observed = observe(model, sampler, fresh)
         mine = answers(observed.run(), found.program, sampler)
         wrong = np.flatnonzero(~agree(mine, observed.said, fresh.asked).all(1))

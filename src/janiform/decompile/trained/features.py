@@ -7,6 +7,7 @@ counts. Counts of later layers are of keys at which something holds that earlier
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -15,7 +16,16 @@ from typing import Literal
 import numpy as np
 
 from janiform.decompile.trained.heads import Reading
-from janiform.decompile.trained.selectors import EVERY, SMALL, every, offset, symbols, token_is
+from janiform.decompile.trained.selectors import (
+    EVERY,
+    SMALL,
+    among,
+    every,
+    offset,
+    symbols,
+    token_is,
+    whatever,
+)
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import Apply, Arg, Fn, Lit
 from janiform.ir.nodes import Aggregate, And, Best, Count, Map, Select, Selector, Tokens, walk
@@ -82,7 +92,8 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
     """The variables that one head writes."""
     few = len(sampler.symbols) <= SMALL
     turns = [every(period, rest) for period in reading.periods for rest in range(period)]
-    selectors = dict.fromkeys([*(offset(by) for by in reading.offsets), *reading.selectors, *turns])
+    listed = map(whatever, reading.selectors)
+    selectors = dict.fromkeys([*(offset(by) for by in reading.offsets), *listed, *turns])
     if reading.single:
         selectors = {reading.selector: None} | selectors
     made: list[Feature] = []
@@ -101,8 +112,11 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
             like = Select(Apply("==", (Arg(0), Arg(1))), Tokens(), Tokens())
             made.append(Feature(counted(selector, like), "count", (), uneven=uneven))
         if few:
-            among = [s for s in sampler.symbols if takes(selector, s) is not False]
-            made += [Feature(told(selector, s), "count", (), selector) for s in among]
+            met = [s for s in sampler.symbols if takes(selector, s) is not False]
+            made += [Feature(told(selector, s), "count", (), selector) for s in met]
+            taken = [s for s in met if takes(selector, s)]
+            if 1 < len(taken) < len(sampler.symbols):
+                made.append(Feature(Count(among(taken)), "count", (), selector))
             if reading.layer:
                 flags = held(sampler, known)
                 made += [Feature(counted(selector, flag), "count", (), None) for flag in flags]
@@ -127,7 +141,7 @@ def commonest(sampler: Sampler, selector: Selector) -> Variable:
 
 def counted(selector: Selector, which: Selector) -> Variable:
     """How many of a selector's keys are such."""
-    return Count(which if selector is EVERY else And(selector, which))
+    return Count(which if selector is EVERY or selector == which else And(selector, which))
 
 
 def told(selector: Selector, token: str) -> Variable:
@@ -180,8 +194,9 @@ class Claim:
         return Map(self.fn, tuple(several[i].node for i in self.args))
 
 
-MARGIN, VALUES = 5, 12
-"""The largest constant between counts, and the most values of a category that are compared with."""
+MARGIN, MANY, VALUES, FEW = 5, 12, 16, 5
+"""The largest constant between counts, beyond how many of them there is none, the most values of a category that are compared with, and how many small numbers counts
+are compared with."""
 
 
 def claims(
@@ -215,7 +230,7 @@ def claims(
                     among_them = Apply("in", (a, *(Lit(names[c]) for c in chosen)))
                     add(among_them, (i,), 6 + 2 * len(chosen), np.isin(x, chosen))
         elif f.kind == "count":
-            for k in range(3):
+            for k in range(FEW):
                 add(Apply(">", (a, Lit(k))), (i,), 8 + 2 * k, x > k)
         else:
             add(Apply("==", (a, Lit(0))), (i,), 12, x == 0)
@@ -223,16 +238,18 @@ def claims(
                 for rest in range(every):
                     same = Apply("==", (Apply("%", (a, Lit(every))), Lit(rest)))
                     add(same, (i,), 12, x % every == rest)
+    beside = Counter(id(f.group) for f in several)
     for i, j in combinations(range(len(several)), 2):
         f, g = several[i], several[j]
         x, y = columns[i], columns[j]
         if f.kind == g.kind == "category":
             add(Apply("==", (a, b)), (i, j), 10, x == y)
         if f.kind == g.kind == "count" and f.group is not None and f.group is g.group:
-            for p, q in ((1, 1), (1, 2), (2, 1)):
+            many = beside[id(f.group)] > MANY
+            for p, q in ((1, 1),) if many else ((1, 1), (1, 2), (2, 1)):
                 left = a if p == 1 else Apply("*", (a, Lit(p)))
                 right = b if q == 1 else Apply("*", (b, Lit(q)))
-                for k in range(-MARGIN, MARGIN + 1):
+                for k in (0,) if many else range(-MARGIN, MARGIN + 1):
                     more = right if k == 0 else Apply("+" if k > 0 else "-", (right, Lit(abs(k))))
                     bits = 10 + 2 * abs(k) + 4 * (p + q - 2)
                     add(Apply(">", (left, more)), (i, j), bits, p * x > q * y + k)

@@ -25,6 +25,7 @@ from janiform.decompile.trained.selectors import (
     candidates,
     first_of,
     named,
+    under,
 )
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import And, Best, Select, Selector
@@ -39,6 +40,9 @@ JOINED, BEST = 5, 2
 NEAR, MASS = 3, 0.1
 """The largest offset that is looked at on its own, and the weight beyond an even share that makes it count."""
 
+
+PARTLY, MUCH = 0.75, 0.1
+"""The overlap up to which a head may look elsewhere under some tokens, and how much more it must explain there."""
 
 UNEVEN, MOSTLY = 1.5, 0.7
 """How much more weight than others the distances of a period must have that a head tells apart, and in what share of inputs."""
@@ -70,90 +74,136 @@ def read_head(
     width = run.width
     pattern = observed.patterns[layer, head][:, :width, :width]
     queries = (observed.batch.asked if last else observed.counted)[:, :width]
-    several: list[Selector] = []
-    overlaps, present = [], []
-
-    def consider(selector: Selector) -> None:
-        pairs = run.pairs_selected(selector)
-        widths = pairs.sum(2)
-        if widths[queries].any():
-            even = pairs / np.maximum(widths, 1)[:, :, None]
-            several.append(selector)
-            overlaps.append(np.minimum(pattern, even).sum(2)[queries])
-            present.append((widths > 0)[queries])
-
+    tried = Tried(run, pattern, queries)
     sets = [among(liked) for liked in favorites(observed, pattern, queries)]
     edges = [Best(liked, rule) for liked in sets for rule in EDGES]
     for selector in chain(candidates(observed.sampler, variables), sets, edges):
-        consider(selector)
-    ranked = sorted(range(len(several)), key=lambda i: -float(overlaps[i].mean()))
-    plain = [several[i] for i in ranked if isinstance(several[i], Select) and several[i] is not EVERY]
-    joined = [*combinations(plain[:JOINED], 2), *product(plain[:BEST], named(observed.sampler))]
-    for one, other in joined:
-        consider(And(one, other))
-
-    def explained(order: list[int]) -> float:
-        total, left = 0.0, np.ones(int(queries.sum()), bool)
-        for i in order:
-            total += float(overlaps[i][left & present[i]].sum())
-            left &= ~present[i]
-        return total / max(1, len(left))
-
-    order: list[int] = []
-    best = 0.0
-    while len(order) < LONGEST:
-        longer = [
-            [*order[:at], i, *order[at:]]
-            for i in range(len(several))
-            if i not in order
-            for at in range(len(order) + 1)
-        ]
-        chosen = max(longer, key=explained)
-        if explained(chosen) < best + WORTH:
-            break
-        order, best = chosen, explained(chosen)
-    listed = tuple(several[i] for i in order)
+        tried.consider(selector)
+    plain = [s for s in tried.ranked() if isinstance(s, Select) and s is not EVERY]
+    for one, other in [*combinations(plain[:JOINED], 2), *product(plain[:BEST], named(observed.sampler))]:
+        tried.consider(And(one, other))
+    order = tried.best_order()
+    if tried.explained(order) < PARTLY and len(observed.sampler.symbols) <= SMALL:
+        tokens = observed.batch.tokens[:, :width][queries]
+        for selector, codes in tried.better_under(tokens, order):
+            tried.consider(under([observed.sampler.vocab[t] for t in codes], selector))
+        order = tried.best_order()
+    listed = tuple(tried.several[i] for i in order)
     widths = run.pairs_selected(first_of(listed)).sum(2)[queries]
     lone = float((widths <= 1).mean())
     single = lone > 0.98 or EVERY not in listed and lone > 0.9
     offsets = near(pattern, queries)
     periods = () if single else periodic(pattern, queries)
-    return Reading(layer, head, listed, best, single, offsets, periods)
+    return Reading(layer, head, listed, tried.explained(order), single, offsets, periods)
+
+
+class Tried:
+    """Selectors beside a head's pattern: of which queries each selects a key, and how much of what they look at it explains."""
+
+    def __init__(self, run: Run, pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> None:
+        self.run, self.pattern, self.queries = run, pattern, queries
+        self.several: list[Selector] = []
+        self.overlaps: list[NDArray[np.float32]] = []
+        self.present: list[NDArray[np.bool_]] = []
+
+    def consider(self, selector: Selector) -> None:
+        """Try one more, unless it selects nothing."""
+        pairs = self.run.pairs_selected(selector)
+        widths = pairs.sum(2)
+        if widths[self.queries].any():
+            even = pairs / np.maximum(widths, 1)[:, :, None]
+            self.several.append(selector)
+            self.overlaps.append(np.minimum(self.pattern, even).sum(2)[self.queries])
+            self.present.append((widths > 0)[self.queries])
+
+    def ranked(self) -> list[Selector]:
+        """All of them, those that explain most alone first."""
+        return [self.several[i] for i in sorted(range(len(self.several)), key=lambda i: -self.explained([i]))]
+
+    def by_query(self, order: Sequence[int]) -> NDArray[np.float64]:
+        """How much of what each query looks at a priority list explains."""
+        found, left = np.zeros(int(self.queries.sum())), np.ones(int(self.queries.sum()), bool)
+        for i in order:
+            here = left & self.present[i]
+            found[here] = self.overlaps[i][here]
+            left &= ~here
+        return found
+
+    def explained(self, order: Sequence[int]) -> float:
+        """How much of the pattern a priority list explains."""
+        return float(self.by_query(order).sum()) / max(1, int(self.queries.sum()))
+
+    def best_order(self) -> list[int]:
+        """The priority list that explains most, grown by one selector at a time at the best place in it."""
+        order: list[int] = []
+        best = 0.0
+        while len(order) < LONGEST:
+            longer = [
+                [*order[:at], i, *order[at:]]
+                for i in range(len(self.several))
+                if i not in order
+                for at in range(len(order) + 1)
+            ]
+            chosen = max(longer, key=self.explained)
+            if self.explained(chosen) < best + WORTH:
+                break
+            order, best = chosen, self.explained(chosen)
+        return order
+
+    def better_under(
+        self, tokens: NDArray[np.int64], order: Sequence[int]
+    ) -> list[tuple[Selector, list[int]]]:
+        """The selectors that explain much more than a priority list does under some tokens, with these; best ones first."""
+        now = np.bincount(tokens, self.by_query(order))
+        met = np.bincount(tokens)
+        gains, found = [], []
+        for i, selector in enumerate(self.several):
+            more = np.bincount(tokens, self.by_query([i])) - now
+            codes = np.flatnonzero(more > MUCH * met)
+            if 0 < len(codes) < np.count_nonzero(met):
+                gains.append(-more[codes].sum())
+                found.append((selector, codes.tolist()))
+        return [found[i] for i in np.argsort(gains, kind="stable")[:BEST]]
 
 
 def favorites(
     observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]
 ) -> list[tuple[str, ...]]:
-    """Sets of tokens that a head gives more weight than others, whatever the query is or under one, and the symbols in them."""
-    tokens = observed.batch.tokens[:, : pattern.shape[1]]
-    under = [queries & (tokens == t) for t in np.unique(tokens[queries])]
-    sets = [favored(observed, pattern, here) for here in (queries, *under)]
-    specials = observed.sampler.vocab[len(observed.sampler.symbols) :]
-    sets += [tuple(t for t in liked if t not in specials) for liked in sets]
-    every = tuple(observed.sampler.symbols)
-    return [liked for liked in dict.fromkeys(sets) if len(liked) > 1 and liked != every]
+    """Sets of tokens that a head gives more weight than others, whatever the query is or under one, and the symbols in them.
 
-
-def favored(observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[str, ...]:
-    """The tokens that a head gives more weight than others: those above the widest gap, by weight beside an even share."""
+    Of each there is one with the tokens that were not met.
+    """
     sampler = observed.sampler
     if len(sampler.symbols) > SMALL:
-        return ()
+        return []
+    tokens = observed.batch.tokens[:, : pattern.shape[1]]
+    each = [queries & (tokens == t) for t in np.unique(tokens[queries])]
+    codes = np.arange(sampler.eos)
+    sets = []
+    for here in (queries, *each):
+        more, less = favored(observed, pattern, here)
+        sets += [codes[np.isin(codes, more)], codes[~np.isin(codes, less)]] if len(more) else []
+    sets += [liked[liked < sampler.bos] for liked in sets]
+    several = dict.fromkeys(tuple(sampler.vocab[t] for t in liked) for liked in sets)
+    return [liked for liked in several if len(liked) > 1 and liked != tuple(sampler.symbols)]
+
+
+def favored(
+    observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The tokens above and below the widest gap in the weight that a head gives them beside an even share."""
     order = np.arange(pattern.shape[1])
     even = np.tri(len(order)) / (order[:, None] + 1)
-    tokens = observed.batch.tokens[:, : len(order)]
-    got, fair = ((w * queries[:, :, None]).sum(1) for w in (pattern, even))
-    size = len(sampler.vocab)
-    shares = np.bincount(tokens.ravel(), got.ravel(), size) / (
-        np.bincount(tokens.ravel(), fair.ravel(), size) + 1e-9
+    tokens = observed.batch.tokens[:, : len(order)].ravel()
+    got, fair = (
+        np.bincount(tokens, (w * queries[:, :, None]).sum(1).ravel(), len(observed.sampler.vocab))
+        for w in (pattern, even)
     )
-    met = np.flatnonzero(np.bincount(tokens.ravel(), fair.ravel(), size) > 0)
-    ranked = met[np.argsort(-shares[met])]
-    if len(ranked) < 3:
-        return ()
-    logs = np.log(shares[ranked] + 1e-6)
-    cut = int((logs[:-1] - logs[1:]).argmax()) + 1
-    return tuple(sampler.vocab[t] for t in sorted(ranked[:cut]))
+    met = np.flatnonzero(fair > 0)
+    shares = got[met] / fair[met]
+    ranked, logs = met[np.argsort(-shares)], np.log(np.sort(shares)[::-1] + 1e-6)
+    cut = int((logs[:-1] - logs[1:]).argmax()) + 1 if len(met) > 2 else 0
+    return ranked[:cut], ranked[cut:]
 
 
 def near(pattern: NDArray[np.float32], queries: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -288,12 +288,30 @@ def cautions(sampler: Sampler, agreements: Mapping[str, Agreement], lengths: Seq
 
 
 def faithful(model: Transformer, sampler: Sampler, settings: Settings, tell: Tell) -> Extraction:
-    """Extract a program, once more with stronger interventions where it fits what the model says, but not what heads do."""
-    first = extract(model, sampler, settings.extracting, tell=tell)
+    """Extract a program: once more from shorter inputs where no rules fit but the model errs on longer ones, and once more with
+    stronger interventions where rules fit what the model says, but not what heads do."""
+    extracting = settings.extracting
+    first = extract(model, sampler, extracting, tell=tell)
+    if first.found.wrong > NEARLY and (longest := longest_answered(model, sampler)):
+        tell(f"the model errs beyond length {longest}; looking for rules up to there")
+        extracting = replace(extracting, longest=longest)
+        first = extract(model, sampler, extracting, tell=tell)
     if first.found.wrong > NEARLY or (worst := faith(model, sampler, first)) >= FAITHFUL:
         return first
-    second = extract(model, sampler, replace(settings.extracting, any_token=True), tell=tell)
+    second = extract(model, sampler, replace(extracting, any_token=True), tell=tell)
     return second if second.found.wrong <= NEARLY and faith(model, sampler, second) > worst else first
+
+
+def longest_answered(model: Transformer, sampler: Sampler) -> int | None:
+    """The length up to which a model answers most inputs, None if it answers those of every length or of none."""
+    rng, longest = np.random.default_rng(0), None
+    for shortest, end in bins(model, sampler).values():
+        batch = draw(model, sampler, rng, 64, shortest, end)
+        said = observe(model, sampler, batch, offsets=False).said
+        if agree(said, batch.wanted, batch.asked).all(1).mean() < LEAST:
+            return longest
+        longest = end
+    return None
 
 
 def faith(model: Transformer, sampler: Sampler, extraction: Extraction) -> float:

@@ -14,7 +14,7 @@ from janiform.ir.nodes import Sequence as Variable
 from janiform.tasks.sequences import SPECIAL, Sampler
 
 KEY, QUERY, TOKENS = Arg(0), Arg(1), Tokens()
-SMALL = 12
+SMALL = 16
 """The most symbols of which each is worth a selector of its own."""
 
 PERIODS = (2, 3, 4)
@@ -82,6 +82,19 @@ def token_is(token: str, variable: Variable = TOKENS) -> Selector:
 def among(tokens: Sequence[str]) -> Selector:
     """Every key that is one of these tokens."""
     return Select(Apply("in", (KEY, *map(Lit, tokens))), Tokens(), Tokens())
+
+
+def under(tokens: Sequence[str], selector: Selector) -> Selector:
+    """A selector for queries that are one of these tokens alone."""
+    return And(Select(Apply("in", (QUERY, *map(Lit, tokens))), Tokens(), Tokens()), selector)
+
+
+def whatever(selector: Selector) -> Selector:
+    """A selector for all queries, out of one made by ``under``."""
+    match selector:
+        case And(left=Select(pred=Apply(op="in", args=(Arg(index=1), *_))), right=right):
+            return right
+    return selector
 
 
 def symbols(sampler: Sampler) -> Selector:

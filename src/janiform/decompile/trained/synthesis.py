@@ -78,19 +78,22 @@ def _synthesize(sampler: Sampler, several: list[Feature], where: Sequence[Situat
     first, kind = alike(rows.T)
     weight = np.bincount(kind, share, len(first)).astype(float)
     columns, answers = rows[first, : len(several)].T, rows[first, len(several) :]
-    yes = answers[:, [*range(len(sampler.symbols)), sampler.eos]].T == 1 if sampler.legal else ()
-    made, truth = claims(several, list(columns), names, [(said, weight) for said in yes])
+    codes = (*range(len(sampler.symbols)), sampler.eos)
+    sources: list[Variable] = []
+    if sampler.legal:
+        right, prices = answers[:, codes].T == 1, np.full(2, 1.0)
+    else:
+        sources, right, prices = _sources(several, columns, answers[:, 0], weight, names)
+    made, truth = claims(several, list(columns), names, [(where_right, weight) for where_right in right])
     bits = np.array([c.bits for c in made])
     outputs: dict[str, Variable] = {}
     total = wrong = 0.0
     if sampler.legal:
-        for code in (*range(len(sampler.symbols)), sampler.eos):
-            right = np.stack([answers[:, code] == 1, answers[:, code] == 0])
-            rules = Rows(truth, bits, right, np.full(2, 1.0), weight).best()
+        for code, yes in zip(codes, right, strict=True):
+            rules = Rows(truth, bits, np.stack([yes, ~yes]), prices, weight).best()
             outputs[output_name(sampler, code)] = boolean(rules, made, several)
             total, wrong = total + rules.bits, wrong + rules.wrong
     else:
-        sources, right, prices = _sources(several, columns, answers[:, 0], weight, names)
         rules = Rows(truth, bits, right, prices, weight).best()
         outputs["next"] = chosen(rules, made, several, sources)
         total, wrong = rules.bits, rules.wrong
