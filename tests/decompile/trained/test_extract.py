@@ -76,3 +76,16 @@ def test_which_heads_are_needed_hangs_on_no_draw():
     several = [needed_heads(model, task, batch) for batch in draws]
     assert {tuple(heads) for heads, _ in several} == {((0, 0), (0, 1))}
     assert all(agreed >= 0.99 for _, agreed in several)
+
+
+def test_heads_taken_together_write_what_each_of_them_writes():
+    """Every variable is then one of all needed heads of its layer, and the program is still what the model says."""
+    name = "tomita4-2l2h16"
+    task, model = sampler(task_of(name)), load_trained(name)
+    found = extract(model, task, Extracting(together=True, interventions=50, rounds=0))
+    written = {f.heads for f in found.features if f.heads}
+    assert written == {tuple(h for h in found.needed if h[0] == layer) for layer, _ in found.needed}
+    batch = draw(model, task, np.random.default_rng(5), 100, longest=60)
+    mine = answers(interpreted(task, batch), found.found.program, task)
+    said = observe(model, task, batch, offsets=False).said
+    assert agree(mine, said, batch.asked).all(1).mean() >= 0.9

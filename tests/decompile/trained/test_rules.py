@@ -104,3 +104,15 @@ def test_answers_by_chance_get_no_rules():
         rng, truth, costs, prices, _ = situation(seed, literals=6)
         right = right_of((rng.random(400) < 0.02).astype(int))
         assert Rows(truth, costs, right, prices, np.full(400, 0.1)).best().cases == ()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_source_that_is_seldom_right_is_found_beside_many_that_often_are(seed):
+    """A few rows that only one source gives, under one literal, are a case of their own, however many sources tie elsewhere."""
+    rng, truth, costs, _, weight = situation(seed)
+    seldom = rng.random(truth.shape[1]) < 0.04
+    truth[3] = seldom
+    right = np.stack([~seldom] * 6 + [seldom])
+    right[1:6] &= rng.random((5, len(seldom))) < 0.9
+    found = Rows(truth, costs, right, np.full(7, 8.0), weight).best()
+    assert found.wrong == 0 and 6 in {found.default, *(source for _, source in found.cases)}

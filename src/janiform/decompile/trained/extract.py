@@ -45,7 +45,8 @@ Tell = Callable[[str], None]
 class Extracting:
     """Settings: how many inputs heads are read on, rules are found on, interventions are made on, and a round of
     comparison draws; those of a task of many symbols are a quarter. Rules are found on inputs of up to ``longest`` symbols.
-    ``any_token`` also intervenes under other tokens, which tells a head apart from the token it stands under."""
+    ``any_token`` also intervenes under other tokens, which tells a head apart from the token it stands under. ``together`` takes
+    the heads of a layer for one, as some share a variable between them, each for some of its values."""
 
     read: int = 32
     inputs: int = 150
@@ -57,6 +58,7 @@ class Extracting:
     longest_intervened: int = 30
     evidence: Evidence = "interventions"
     any_token: bool = False
+    together: bool = False
     seed: int = 0
 
     def of(self, sampler: Sampler) -> Extracting:
@@ -110,6 +112,7 @@ def extract(
     else:
         readings = read(model, sampler, batch, needed)
         several = features(sampler, interpreted(sampler, batch), readings)
+        several = joint(several, needed) if settings.together else several
     tell("finding rules")
     inputs = draw(model, sampler, rng, settings.inputs, longest=settings.longest, short=settings.inputs // 4)
     where = [situations(model, sampler, inputs)]
@@ -154,6 +157,12 @@ def read(model: Transformer, sampler: Sampler, batch: Sequences, needed: Sequenc
         known += [copied(r.selector, Tokens()) for r in here if r.single]
         known = list(dict.fromkeys(known))
     return readings
+
+
+def joint(several: Sequence[Feature], needed: Sequence[Head]) -> list[Feature]:
+    """Features as what all needed heads of their layers write."""
+    layers = [{layer for layer, _ in f.heads} for f in several]
+    return [replace(f, heads=tuple(h for h in needed if h[0] in own)) for f, own in zip(several, layers)]
 
 
 def situations(model: Transformer, sampler: Sampler, batch: Sequences) -> Situations:

@@ -18,6 +18,7 @@ import numpy as np
 from janiform.decompile.trained.heads import Reading
 from janiform.decompile.trained.selectors import (
     EVERY,
+    NOTHING,
     SMALL,
     among,
     every,
@@ -37,9 +38,6 @@ NODE = 0.5
 
 SURE = 0.9
 """The overlap from which on a list of selectors is all that a head looks at."""
-
-NOTHING = "<none>"
-"""What a head copies where it has nothing to look at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,17 @@ LINES, LEAST, FAITHFUL = 20, 0.9, 0.8
 """A program is claimed if it has no more lines, agrees on at least this share of sequences of all lengths, and on this share
 of interventions on any of the heads that are needed."""
 
+GOOD = 0.9
+"""The share of interventions from which on a program is not looked for once more."""
+
 CHANCE = 0.1
 """The share of sequences of trained lengths that a model must answer beyond those that one constant answer gets right."""
 
 NEARLY = 0.05
 """The share of rows that rules may get wrong and still be tried further."""
+
+TRIED, MOSTLY = 60, 0.75
+"""How many inputs tell whether a program, or the model, is right on most, and what most is for lengths to look for rules at."""
 
 METHODS = ("causal", "gates")
 """How a lifted graph can be pruned."""
@@ -288,27 +294,38 @@ def cautions(sampler: Sampler, agreements: Mapping[str, Agreement], lengths: Seq
 
 
 def faithful(model: Transformer, sampler: Sampler, settings: Settings, tell: Tell) -> Extraction:
-    """Extract a program: once more from shorter inputs where no rules fit but the model errs on longer ones, and once more with
-    stronger interventions where rules fit what the model says, but not what heads do."""
+    """Extract a program: once more from shorter inputs where it fits few of all but the model errs on longer ones. Where it
+    fits what the model says, but not what heads do, once more with stronger interventions, and with the heads of a layer as one."""
     extracting = settings.extracting
     first = extract(model, sampler, extracting, tell=tell)
-    if first.found.wrong > NEARLY and (longest := longest_answered(model, sampler)):
+    if agreed(model, sampler, first) < LEAST and (longest := longest_answered(model, sampler)):
         tell(f"the model errs beyond length {longest}; looking for rules up to there")
         extracting = replace(extracting, longest=longest)
         first = extract(model, sampler, extracting, tell=tell)
-    if first.found.wrong > NEARLY or (worst := faith(model, sampler, first)) >= FAITHFUL:
+    if first.found.wrong > NEARLY:
         return first
-    second = extract(model, sampler, replace(extracting, any_token=True), tell=tell)
-    return second if second.found.wrong <= NEARLY and faith(model, sampler, second) > worst else first
+    best, worst = first, faith(model, sampler, first)
+    for changed in (replace(extracting, any_token=True), replace(extracting, together=True)):
+        if worst < GOOD:
+            other = extract(model, sampler, changed, tell=tell)
+            if other.found.wrong <= NEARLY and (found := faith(model, sampler, other)) > worst:
+                best, worst = other, found
+    return best
+
+
+def agreed(model: Transformer, sampler: Sampler, extraction: Extraction) -> float:
+    """The share of a few fresh inputs on which a program says what the model says."""
+    batch = draw(model, sampler, np.random.default_rng(0), TRIED)
+    return agreement(model, extraction.found.program, sampler, batch).match
 
 
 def longest_answered(model: Transformer, sampler: Sampler) -> int | None:
     """The length up to which a model answers most inputs, None if it answers those of every length or of none."""
     rng, longest = np.random.default_rng(0), None
     for shortest, end in bins(model, sampler).values():
-        batch = draw(model, sampler, rng, 64, shortest, end)
+        batch = draw(model, sampler, rng, TRIED, shortest, end)
         said = observe(model, sampler, batch, offsets=False).said
-        if agree(said, batch.wanted, batch.asked).all(1).mean() < LEAST:
+        if agree(said, batch.wanted, batch.asked).all(1).mean() < MOSTLY:
             return longest
         longest = end
     return None

@@ -127,7 +127,8 @@ class Rows:
         if not len(self.literals):
             return best
         right = self.said(rules).astype(float)
-        for source in np.argsort(self.prices - self.right @ self.weight * WRONG)[:SOURCES]:
+        missing = self.right @ (self.weight * (1 - right))  # what a source could mend at most
+        for source in np.argsort(self.prices - missing * WRONG)[:SOURCES]:
             gain = self.weight * (self.right[source] - right)
             scores = self.numbers @ gain
             both = np.concatenate([scores, gain.sum() - scores]) * WRONG

@@ -23,6 +23,9 @@ PERIODS = (2, 3, 4)
 EDGES: tuple[Rule, ...] = ("leftmost", "rightmost")
 """Which of several keys a head may take."""
 
+NOTHING = "<none>"
+"""What a head copies where it has nothing to look at."""
+
 EVERY = Select(Lit(True), Tokens(), Tokens())
 """Everything that a query may see."""
 
@@ -105,10 +108,10 @@ def symbols(sampler: Sampler) -> Selector:
     return Select(Apply("not", (Apply("in", (KEY, *begins)),)), Tokens(), Tokens())
 
 
-def number(sampler: Sampler) -> Variable:
-    """The number that a token is; the special ones are less than all."""
-    special = [((token,), -1) for token in sampler.vocab[len(sampler.symbols) :]]
-    return Map(table(special, 1, Apply("int", (Arg(0),))), (Tokens(),))
+def number(sampler: Sampler, variable: Variable = TOKENS) -> Variable:
+    """The number that a variable is; names, as the special tokens are, are less than all."""
+    names = sampler.vocab[len(sampler.symbols) :] + (() if variable is TOKENS else (NOTHING,))
+    return Map(table([((name,), -1) for name in names], 1, Apply("int", (Arg(0),))), (variable,))
 
 
 def restarting(sampler: Sampler, variable: Variable) -> Variable:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from janiform.decompile.trained.features import NOTHING, Claim, Feature, claims
+from janiform.decompile.trained.features import Claim, Feature, claims
 from janiform.decompile.trained.rules import Rows, Rules, Test, alike
+from janiform.decompile.trained.selectors import NOTHING, number
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import Apply, Arg, Fn, Lit, substitute
 from janiform.ir.nodes import Const, Indices, Map
@@ -83,7 +84,7 @@ def _synthesize(sampler: Sampler, several: list[Feature], where: Sequence[Situat
     if sampler.legal:
         right, prices = answers[:, codes].T == 1, np.full(2, 1.0)
     else:
-        sources, right, prices = _sources(several, columns, answers[:, 0], weight, names)
+        sources, right, prices = _sources(several, columns, answers[:, 0], weight, names, sampler)
     made, truth = claims(several, list(columns), names, [(where_right, weight) for where_right in right])
     bits = np.array([c.bits for c in made])
     outputs: dict[str, Variable] = {}
@@ -120,6 +121,7 @@ def _sources(
     answers: NDArray[np.int64],
     weight: NDArray[np.float64],
     names: Sequence[str],
+    sampler: Sampler,
 ) -> tuple[list[Variable], NDArray[np.bool_], NDArray[np.float64]]:
     """What an answer may be: a constant, a category, the number after one, a count; where each is right, and what it costs."""
     counts = np.bincount(answers, weight, len(names))
@@ -134,24 +136,18 @@ def _sources(
             right.append(answers == x)
             prices.append(COPY + f.bits)
             if digits:
-                after = Apply("str", (Apply("+", (Apply("int", (Arg(0),)), Lit(1))),))
-                sources.append(Map(_guarded(after), (f.node,)))
+                after = Apply("str", (Apply("+", (Arg(0), Lit(1))),))
+                sources.append(Map(after, (number(sampler, f.node),)))
                 right.append((answers == x + 1) & (x + 1 < len(names) - 5))
                 prices.append(2 * COPY + f.bits)
         elif f.kind == "count":
             for less in (0, 1):
-                number = Apply("str", (Apply("-", (Arg(0), Lit(less))) if less else Arg(0),))
+                text = Apply("str", (Apply("-", (Arg(0), Lit(less))) if less else Arg(0),))
                 code = {i: names.index(str(i)) for i in range(int(x.max()) + 1) if str(i) in names}
-                sources.append(Map(number, (f.node,)))
+                sources.append(Map(text, (f.node,)))
                 right.append(answers == np.array([code.get(int(i) - less, -1) for i in x]))
                 prices.append(COPY + f.bits + 4 * less)
     return sources, np.array(right), np.array(prices)
-
-
-def _guarded(f: Fn) -> Fn:
-    """A function of numbers, told apart from names by their first letter; those stay."""
-    name = Apply("in", (Arg(0), *(Lit(s) for s in ("<bos>", "<sep>", "<eos>", "<pad>", NOTHING))))
-    return Apply("if", (name, Arg(0), f))
 
 
 # --- writing rules as variables ---------------------------------------------------------------------------------------
