@@ -51,8 +51,8 @@ CHANCE = 0.1
 NEARLY = 0.05
 """The share of rows that rules may get wrong and still be tried further."""
 
-TRIED, MOSTLY = 60, 0.75
-"""How many inputs tell whether a program, or the model, is right on most, and what most is for lengths to look for rules at."""
+TRIED = 60
+"""How many inputs tell whether a program, or the model, is right on most."""
 
 METHODS = ("causal", "gates")
 """How a lifted graph can be pruned."""
@@ -325,7 +325,7 @@ def longest_answered(model: Transformer, sampler: Sampler) -> int | None:
     for shortest, end in bins(model, sampler).values():
         batch = draw(model, sampler, rng, TRIED, shortest, end)
         said = observe(model, sampler, batch, offsets=False).said
-        if agree(said, batch.wanted, batch.asked).all(1).mean() < MOSTLY:
+        if agree(said, batch.wanted, batch.asked).all(1).mean() < LEAST:
             return longest
         longest = end
     return None
