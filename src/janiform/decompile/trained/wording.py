@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from janiform.decompile.trained.selectors import EVERY, number, offset, restarting, symbols, token_is
+from janiform.decompile.trained.selectors import (
+    EVERY,
+    number,
+    offset,
+    restarting,
+    symbols,
+    token_is,
+    under,
+    whatever,
+)
 from janiform.ir.functions import Apply, Arg, Lit
 from janiform.ir.nodes import And, Best, Count, Indices, Select, Selector, Tokens
 from janiform.ir.nodes import Sequence as Variable
@@ -21,6 +30,8 @@ def in_words(selector: Selector, sampler: Sampler) -> str:
     >>> from janiform.tasks import sampler
     >>> in_words(Best(token_is("<sep>"), "rightmost"), sampler("sort")), in_words(offset(2), sampler("sort"))
     ('the last <sep>', 'two back')
+    >>> in_words(under("ab", token_is("d")), sampler("abcde"))
+    'under a or b every d'
     """
     known = _known(sampler)
     match selector:
@@ -28,6 +39,11 @@ def in_words(selector: Selector, sampler: Sampler) -> str:
             return known[selector]
         case Select(pred=Apply(op="in", args=(Arg(index=0), *tokens)), keys=Tokens()):
             return f"every {' or '.join(str(t.value) for t in tokens if isinstance(t, Lit))}"
+        case And(left=Select(pred=Apply(op="in", args=(Arg(index=1), *tokens)))) if (
+            whatever(selector) != selector
+        ):
+            several = " or ".join(str(t.value) for t in tokens if isinstance(t, Lit))
+            return f"under {several} {in_words(whatever(selector), sampler)}"
         case And(left=left, right=right) if left in known and right in known:
             return f"what is both {known[left]} and {known[right]}"
         case Best(selector=several, rule="leftmost" | "rightmost" as rule):
