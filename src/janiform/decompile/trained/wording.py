@@ -12,7 +12,6 @@ from janiform.decompile.trained.selectors import (
     restarting,
     symbols,
     token_is,
-    under,
     whatever,
 )
 from janiform.ir.functions import Apply, Arg, Lit
@@ -30,6 +29,7 @@ def in_words(selector: Selector, sampler: Sampler) -> str:
     >>> from janiform.tasks import sampler
     >>> in_words(Best(token_is("<sep>"), "rightmost"), sampler("sort")), in_words(offset(2), sampler("sort"))
     ('the last <sep>', 'two back')
+    >>> from janiform.decompile.trained.selectors import under
     >>> in_words(under("ab", token_is("d")), sampler("abcde"))
     'under a or b every d'
     """
