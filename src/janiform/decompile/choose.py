@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from janiform.decompile.assembled import Assembled
 from janiform.decompile.compiled.distance import weight_distance
 from janiform.decompile.compiled.exact import exact
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.evidence import Evidence, compare
 from janiform.decompile.given import subject
-from janiform.decompile.haiku import Assembled
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
 from janiform.errors import CompileError

@@ -10,13 +10,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from janiform.decompile.assembled import Assembled, is_assembled, names
 from janiform.decompile.compiled.roles import Roles
-from janiform.decompile.haiku import Assembled, is_assembled, names, weights
 from janiform.decompile.subject import Subject
 from janiform.decompile.unnamed import unnamed
 from janiform.errors import FileError, InputError
 from janiform.ir.nodes import Value
 from janiform.model import Config, Transformer, checkpoint, read_model
+from janiform.model.haiku import from_haiku
 from janiform.pair import Pair
 
 
@@ -54,7 +55,7 @@ def subject(
         raise InputError(
             f"a pair, a model, its weights or a file can be decompiled; got {type(given).__name__}"
         )
-    arrays = weights(given.params, given.model_config.num_heads)
+    arrays = from_haiku(given.params, given.model_config.num_heads)
     own = names(given)
     return unnamed(_model(arrays, causal=bool(given.model_config.causal)), vocab or own[0], classes or own[1])
 

@@ -21,13 +21,12 @@ from janiform.interop.tracr.encoder import CategoricalEncoder, Encoder, Encoding
 from janiform.interop.tracr.translate import Translation, UnsupportedError, to_program
 from janiform.ir.nodes import Value
 from janiform.ir.semantics import Signature
+from janiform.model.haiku import Params, from_haiku, to_haiku
 from janiform.pair import Pair
 from janiform.pair.codec import classes
 
 COMPILER_BOS = "compiler_bos"
 COMPILER_PAD = "compiler_pad"
-
-Params = dict[str, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class AssembledTransformerModel:
     @property
     def params(self) -> Params:
         """A copy of every weight, by module and name as Haiku has them."""
-        return _haiku(self.pair)
+        return to_haiku(self.pair.model.weights())
 
     @property
     def model_config(self) -> TransformerConfig:
@@ -120,9 +119,8 @@ class AssembledTransformerModel:
     def forward(self, params: Params, tokens: Int[np.ndarray, "batch pos"]) -> CompiledTransformerModelOutput:
         """Run the model with the given parameters on ids."""
         model = self.pair.model
-        weights = {
-            name: torch.as_tensor(w).to(model.device) for name, w in _unhaiku(params, self.pair).items()
-        }
+        named = from_haiku(params, model.config.n_heads)
+        weights = {name: torch.as_tensor(w).to(model.device) for name, w in named.items()}
         ids = torch.as_tensor(np.asarray(tokens), dtype=torch.int64, device=model.device)
         run = _Cached(model)
         with torch.no_grad():
@@ -223,56 +221,6 @@ def _unembedded(pair: Pair, logits: Float[np.ndarray, "batch pos logit"]) -> np.
     if readout.width == 1:
         return numbers
     return np.where(logits[..., readout.start + 1] > 0.5, numbers, np.nan)
-
-
-# --- Haiku's names --------------------------------------------------------------------------------------------------------
-
-_ATTENTION = {"query": "Q", "key": "K", "value": "V"}
-
-
-def _haiku(pair: Pair) -> Params:
-    """Weights by module; a projection's heads lie side by side in its columns."""
-    w, params = pair.model.weights(), {}
-    params["token_embed"] = {"embeddings": w["embed.W_E"]}
-    params["pos_embed"] = {"embeddings": w["pos_embed.W_pos"]}
-    for i in range(pair.model.config.n_layers):
-        ours, theirs = f"blocks.{i}", f"transformer/layer_{i}"
-        for module, letter in _ATTENTION.items():
-            matrix, bias = w[f"{ours}.attn.W_{letter}"], w[f"{ours}.attn.b_{letter}"]
-            columns = matrix.transpose(1, 0, 2).reshape(matrix.shape[1], -1)
-            params[f"{theirs}/attn/{module}"] = {"w": columns, "b": bias.reshape(-1)}
-        matrix = w[f"{ours}.attn.W_O"]
-        rows = matrix.reshape(-1, matrix.shape[-1])
-        params[f"{theirs}/attn/linear"] = {"w": rows, "b": w[f"{ours}.attn.b_O"]}
-        params[f"{theirs}/mlp/linear_1"] = {"w": w[f"{ours}.mlp.W_in"], "b": w[f"{ours}.mlp.b_in"]}
-        params[f"{theirs}/mlp/linear_2"] = {"w": w[f"{ours}.mlp.W_out"], "b": w[f"{ours}.mlp.b_out"]}
-    params["unembed"] = {"w": w["unembed.W_U"], "b": w["unembed.b_U"]}
-    return params
-
-
-def _unhaiku(params: Params, pair: Pair) -> dict[str, np.ndarray]:
-    c = pair.model.config
-    w = {
-        "embed.W_E": params["token_embed"]["embeddings"],
-        "pos_embed.W_pos": params["pos_embed"]["embeddings"],
-        "unembed.W_U": params["unembed"]["w"],
-        "unembed.b_U": params["unembed"]["b"],
-    }
-    for i in range(c.n_layers):
-        ours, theirs = f"blocks.{i}", f"transformer/layer_{i}"
-        for module, letter in _ATTENTION.items():
-            found = params[f"{theirs}/attn/{module}"]
-            w[f"{ours}.attn.W_{letter}"] = (
-                found["w"].reshape(c.d_model, c.n_heads, c.d_head).transpose(1, 0, 2)
-            )
-            w[f"{ours}.attn.b_{letter}"] = found["b"].reshape(c.n_heads, c.d_head)
-        found = params[f"{theirs}/attn/linear"]
-        w[f"{ours}.attn.W_O"] = found["w"].reshape(c.n_heads, c.d_head, c.d_model)
-        w[f"{ours}.attn.b_O"] = found["b"]
-        for module, side in (("linear_1", "in"), ("linear_2", "out")):
-            found = params[f"{theirs}/mlp/{module}"]
-            w[f"{ours}.mlp.W_{side}"], w[f"{ours}.mlp.b_{side}"] = found["w"], found["b"]
-    return w
 
 
 __all__ = [
