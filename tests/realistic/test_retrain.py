@@ -23,16 +23,14 @@ def counts() -> Pair:
 
 
 @pytest.mark.slow
-def test_a_trained_model_comes_close_to_the_mechanism(tmp_path):
+def test_a_trained_model_has_the_mechanism(tmp_path):
     settings = Retraining(d_model=32, d_mlp=64, steps=2_000, rate=5e-3, batch=48)
     found = programs.load("hist").compile("abc", 4).retrain(settings, out=tmp_path)
     last = read_log(tmp_path / "log.jsonl")[-1]
     assert min(last["behavior"], last["interchange"], last["strict"]) >= 0.995
     assert last["step"] < settings.steps
-    # Training counts all interventions on a variable, the verdict also those alone that change an answer, which are fewer;
-    # it asks .99 of them, and the tokens have .985 here: "right for the wrong reason".
     judged = found.faithfulness(inputs=300)
-    assert judged.outputs == 1.0 and min(v.interchange for v in judged.variables) >= 0.98
+    assert judged.verdict == "right for the right reason", judged
 
 
 def test_the_correspondence_is_kept(tmp_path):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from janiform.compile.result import Place, Readout
@@ -23,6 +23,7 @@ from janiform.model import Config, Transformer
 from janiform.model.hooks import Hook
 from janiform.pair.codec import classes
 from janiform.pair.inputs import drawn
+from janiform.realistic.faithfulness import agrees
 from janiform.realistic.interchange import Meaning, Site, Swap, sites, swap
 from janiform.realistic.lessons import Record, recorded
 
@@ -114,16 +115,18 @@ class Drills:
     def _drawn(
         self, site: Site, batches: list[np.ndarray], batch: int, count: int, rng: np.random.Generator
     ) -> Iterator[Drill]:
-        """Draw interventions of like and of unlike lengths."""
+        """Draw interventions as a verdict does, those that change an answer first, and only what the compiled pair can do."""
         made = 0
         count = max(count, 2 * len(batches))
         for i in range(3 * count):
-            codes = batches[
-                i // 2 % len(batches)
-            ]  # every length has its turn, with inputs of its own length and of any
-            other = codes if i % 2 else batches[rng.integers(len(batches))]
-            base, source = (x[rng.integers(len(x), size=batch)] for x in (codes, other))
-            found = swap(self.pair, self.meaning, site.nodes, base, source, rng, scattered=i % 4 == 2)
+            codes = batches[i // 2 % len(batches)]  # every length has its turn, as it stands and scattered
+            scattered = i % 2 == 0
+            other = batches[rng.integers(len(batches))] if scattered else codes
+            base, source = (x[rng.integers(len(x), size=2 * batch)] for x in (codes, other))
+            found = swap(self.pair, self.meaning, site.nodes, base, source, rng, scattered=scattered)
+            if len(found.base):
+                found = found.part(np.flatnonzero(agrees(self.pair, site, found)))
+                found = found.part(_balanced(found.changed, batch))
             if not len(found.base):
                 continue
             base_right, source_right = self._right(found.base), self._right(found.source)
@@ -146,7 +149,8 @@ class Drills:
 class Scores:
     """The shares of inputs that are answered rightly throughout: plainly, under interchange, and with idle parts exchanged.
 
-    The last two are those of the variable, and of the part, that does worst.
+    The last two are those of the variable, and of the part, that does worst. Of interventions on a variable those that change
+    an answer and those that change none are counted apart, as in ``faithfulness()``, and the lesser share is taken.
     """
 
     behavior: float
@@ -186,7 +190,8 @@ class Strict:
             ]
             first = next((found for found in drills.of if found), [])
             apart = [[self._told(model, d, d.base, part) for d in first] for part in self.idle]
-        shares, parts = [_share(x) for x in each], [_share(x) for x in apart]
+        shares = [_lesser(x, found) for x, found in zip(each, drills.of, strict=True)]
+        parts = [_share(x) for x in apart]
         return Scores(_share(plain), min(shares, default=1.0), min(parts, default=1.0)), shares, parts
 
     def _told(
@@ -244,3 +249,22 @@ def short(readout: Readout, logits: Tensor, right: Int[Tensor, "batch length"]) 
 
 def _share(told: list[np.ndarray]) -> float:
     return float(np.concatenate(told).mean()) if told else 1.0
+
+
+def _lesser(told: list[np.ndarray], drills: list[Drill]) -> float:
+    """Return the lesser share of two: of interventions that change an answer, and of those that change none."""
+    if not told:
+        return 1.0
+    good, changed = np.concatenate(told), np.concatenate([d.swap.changed for d in drills])
+    return min(float(part.mean()) for part in (good[changed], good[~changed]) if len(part))
+
+
+def _balanced(changed: Bool[np.ndarray, " row"], count: int) -> Int[np.ndarray, " row"]:
+    """Choose rows, three in four that change something as far as there are so many.
+
+    >>> _balanced(np.array([False, True, False, False, True, True, True]), 4)
+    array([0, 1, 4, 5])
+    """
+    some, none = np.flatnonzero(changed), np.flatnonzero(~changed)
+    first = some[: max(count - count // 4, count - len(none))]
+    return np.sort(np.concatenate([first, none[: count - len(first)]]))
