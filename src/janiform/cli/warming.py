@@ -63,6 +63,9 @@ class _Training:
     take: UseAppendAction[tuple[str, ...]] = ()
     """Begin with parts of a model, as PARTS=MODEL: attention=runs/set, attention+layernorm=gpt2/, or runs/set for all.
     Parts are full, attention, mlp, layernorm, ln1, embeddings, positions; give it again for parts of another model."""
+    from_program: UseAppendAction[tuple[str, ...]] = ()
+    """Begin with a compiled program in a wider model, noise elsewhere, as PARTS=PROGRAM: haystack, or attention=induction.
+    PROGRAM is a pair (.safetensors), a task, "set(symbols=33)", whose program is meant, or one of the library."""
     embeddings: Literal["average", "keep", "partial"] | None = None
     """How token embeddings are taken: their mean for each token, all of them, or those of the ids that both have."""
     noise: float | None = None

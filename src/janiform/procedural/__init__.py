@@ -4,6 +4,7 @@ from janiform.procedural.autograd import Autograd
 from janiform.procedural.budget import Budget
 from janiform.procedural.circuit import Circuit, circuit
 from janiform.procedural.descent import Descent, Point
+from janiform.procedural.embedded import embed
 from janiform.procedural.engine import Engine, Outcome
 from janiform.procedural.feeding import Batches, dataset
 from janiform.procedural.files import Written, write_rows
@@ -28,6 +29,7 @@ __all__ = [
     "Written",
     "circuit",
     "dataset",
+    "embed",
     "resume",
     "run",
     "tiny",

@@ -24,6 +24,7 @@ from janiform.procedural.autograd import Autograd
 from janiform.procedural.corpus import corpus
 from janiform.procedural.descent import Descent, Point
 from janiform.procedural.documents import require
+from janiform.procedural.embedded import begin_with
 from janiform.procedural.engine import Engine, choose
 from janiform.procedural.processes import Processes
 from janiform.procedural.report import Report, reporting
@@ -150,7 +151,15 @@ def begin(training: Training, source: Source) -> tuple[Transformer, list[str]]:
         noise=training.noise,
         seed=training.budget.seed,
     )
-    return model, taken
+    embedded = begin_with(
+        model,
+        training.from_program,
+        training.task,
+        shuffle=training.shuffle,
+        noise=training.noise,
+        seed=training.budget.seed,
+    )
+    return model, [*taken, *(name for name in embedded if name not in taken)]
 
 
 def shape_of(training: Training, source: Source) -> Config:

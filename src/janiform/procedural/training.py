@@ -48,6 +48,8 @@ class Training:
     """Whether the unembedding is trained apart from the token embedding."""
     take: tuple[str, ...] = ()
     """Parts of other models to begin with, each as ``Taken.read`` reads it."""
+    from_program: tuple[str, ...] = ()
+    """Compiled programs to begin with, each as parts and a program: ``attention=induction``, as ``embedded`` reads it."""
     embeddings: Embeddings = "average"
     shuffle: bool = False
     """A control: whether the entries of each matrix that is taken are permuted."""
