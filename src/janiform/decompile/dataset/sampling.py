@@ -18,6 +18,7 @@ from janiform.errors import CompileError, InputError, MeaningError
 from janiform.ir.canonical.abstract import abstract
 from janiform.ir.canonical.concrete import concrete
 from janiform.ir.canonical.form import Outcomes, behavior, behavior_digest
+from janiform.ir.canonical.mechanism import Mechanism
 from janiform.ir.canonical.normal import digest, normalize
 from janiform.ir.program import Program
 from janiform.ir.rewrite import count_inputs
@@ -29,6 +30,9 @@ REASONS = ("trivial", "constant", "undefined", "large", "size", "form", "behavio
 
 LISTED = 20_000
 """A signature with more inputs than this is refused: behavior is decided by running all of them."""
+
+CELLS = 2_000
+"""A mechanism whose tables have more cells than this, taken together, is large."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +94,8 @@ class Sampler:
             normal = normalize(abstract(program, self.signature))
         except (CompileError, MeaningError):
             return "large"
+        if cells(normal) > CELLS:
+            return "large"
         known = digest(normal)
         if known in self._seen:
             return "form"
@@ -109,6 +115,20 @@ class Sampler:
             return "size"
         self._seen.add(acted)
         return Drawn(program, form, known, outcomes, acted)
+
+
+def cells(mechanism: Mechanism) -> int:
+    """Return how many cells the tables of a mechanism have.
+
+    >>> import janiform as jf
+    >>> cells(normalize(abstract(jf.parse("x = tokens == 0;"), Signature(range(3), 3))))
+    2
+    """
+    functions = [v.function for v in mechanism.outputs.values()]
+    for s in mechanism.sources():
+        if s.selection is not None:
+            functions += [f for f in (s.selection.relation, s.selection.score, s.value) if f is not None]
+    return sum(f.table.size for f in functions)
 
 
 def silent(outcomes: Outcomes) -> float:
