@@ -93,8 +93,10 @@ def read_head(
     lone = float((widths <= 1).mean())
     single = lone > 0.98 or EVERY not in listed and lone > 0.9
     offsets = near(pattern, queries)
-    periods = () if single else periodic(pattern, queries)
-    return Reading(layer, head, listed, tried.explained(order), single, offsets, periods)
+    overlap = tried.explained(order)
+    told = single or overlap > PARTLY and listed != (EVERY,)
+    periods = () if told else periodic(pattern, queries)
+    return Reading(layer, head, listed, overlap, single, offsets, periods)
 
 
 class Tried:
