@@ -48,6 +48,15 @@ def shortened(name: str, positions: int) -> Transformer:
     return Transformer.from_weights(Config(**(asdict(model.config) | {"n_ctx": positions})), weights)
 
 
+def forgetful(name: str, position: int) -> Transformer:
+    """A shipped model that takes every position from one on for another token."""
+    model = load_trained(name)
+    weights = model.weights()
+    weights["pos_embed.W_pos"] = weights["pos_embed.W_pos"].copy()
+    weights["pos_embed.W_pos"][position:] = 10 * weights["embed.W_E"][0]
+    return Transformer.from_weights(model.config, weights)
+
+
 # --- three ways to answer tomita2, (10)*: by the token, by counts, by the token before ---------------------------------
 
 TOMITA2 = sampler("tomita2")

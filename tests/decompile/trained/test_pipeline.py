@@ -9,6 +9,7 @@ from known import (
     by_counts,
     by_previous,
     by_token,
+    forgetful,
     given,
     shipped,
     shortened,
@@ -18,7 +19,14 @@ from known import (
 
 from janiform.cli import main
 from janiform.decompile.trained.evidence import BINS
-from janiform.decompile.trained.pipeline import LINES, Settings, answered_lengths, cautions, decompile
+from janiform.decompile.trained.pipeline import (
+    LINES,
+    Settings,
+    answered_lengths,
+    cautions,
+    decompile,
+    longest_answered,
+)
 from janiform.decompile.trained.verify import Agreement
 from janiform.errors import JaniformError
 from janiform.ir.nodes import Aggregate, Count, walk
@@ -204,3 +212,12 @@ def test_a_task_of_another_model_is_told(name, other):
     found = decompile(load_trained(name), sampler(other), Settings(inputs=40, interventions=20))
     assert any("was it trained on this task?" in w for w in found.warnings)
     assert found.facts()["warnings"] == list(found.warnings)
+
+
+def test_rules_are_looked_for_at_the_lengths_that_a_model_answers():
+    """That is no limit for a model that answers all or none, and the end of the last bin that is answered for others."""
+    task = sampler("D2")
+    assert longest_answered(load_trained("D2-1l1h16"), task) is None
+    assert longest_answered(untrained("D2-1l1h16", seed=3), task) is None
+    assert longest_answered(forgetful("D2-1l1h16", 60), task) == 50
+    assert longest_answered(forgetful("D2-1l1h16", 110), task) == 100
