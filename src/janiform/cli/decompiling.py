@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from janiform.cli.answers import Answer, columns
 from janiform.cli.progress import progress
+from janiform.errors import InputError
 
 STAGES = 6
 """How many stages are told of."""
@@ -21,13 +22,14 @@ GATES = 30
 class Decompile:
     """Decompile a transformer into a program with the same mechanism, and say how far it is the same.
 
-    Without --task the transformer is a compiled one, and its program is read off its weights.
+    Without --task the transformer is a compiled one, and its program is read off its weights. Of a model that janiform warmup or
+    finetune left, the circuit is told: which selectors its heads follow, and how many targets are right without them.
     """
 
     model: Annotated[Positional[str], arg(metavar="FOLDER|FILE|NAME")]
-    """A pair or a compiled model (.safetensors, .npz). With --task, a trained one: a Hugging Face GPT-2 folder, a .safetensors file, or a model that comes with Janiform, such as D2-1l1h16."""
+    """A pair or a compiled model (.safetensors, .npz). With --task, a trained one: a Hugging Face GPT-2 folder, a .safetensors file, or a model that comes with Janiform, such as D2-1l1h16. Or the folder of a warm-up."""
     task: str = ""
-    """The task it was trained on, as in janiform train: how inputs are drawn."""
+    """The task it was trained on, as in janiform train: how inputs are drawn. Or, as in janiform warmup, "identity(symbols=33)"."""
     vocab: str | None = None
     """Without --task: names of a model's tokens in the order of their ids, where it is no pair."""
     classes: str | None = None
@@ -50,6 +52,14 @@ class Decompile:
     """Print one JSON object."""
 
     def __call__(self) -> Answer:
+        from janiform.cli.decompiling_warmed import decompile_warmed, is_warmed
+
+        if is_warmed(self.model, self.task):
+            if self.prune or self.method or self.vocab or self.classes or self.causal:
+                raise InputError(
+                    "the circuit of a warmed-up model takes --task, --inputs and --out, and no more"
+                )
+            return decompile_warmed(self.model, self.task, inputs=self.inputs, out=self.out)
         if not self.task:
             from janiform.cli.decompiling_compiled import decompile_compiled
 

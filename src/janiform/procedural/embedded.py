@@ -282,7 +282,8 @@ class _Placing:
         """Return a matrix with its entries permuted and noise on it, where that is asked for."""
         if self.shuffle:
             w = self.rng.permutation(w.ravel()).reshape(w.shape)
-        return w + self.noise * w.std() * self.rng.normal(size=w.shape) if self.noise else w
+        noisy = self.noise and w.size
+        return w + self.noise * w.std() * self.rng.normal(size=w.shape) if noisy else w
 
 
 def _require_room(model: Transformer, compiled: Compiled) -> None:
