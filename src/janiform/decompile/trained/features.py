@@ -19,6 +19,7 @@ from janiform.decompile.trained.heads import Reading
 from janiform.decompile.trained.selectors import (
     EVERY,
     NOTHING,
+    PERIODS,
     SMALL,
     among,
     every,
@@ -29,7 +30,7 @@ from janiform.decompile.trained.selectors import (
 )
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import Apply, Arg, Fn, Lit
-from janiform.ir.nodes import Aggregate, And, Best, Count, Map, Select, Selector, Tokens, walk
+from janiform.ir.nodes import Aggregate, And, Best, Count, Indices, Map, Select, Selector, Tokens, Value, walk
 from janiform.ir.nodes import Sequence as Variable
 from janiform.tasks.sequences import Sampler
 
@@ -103,6 +104,7 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
         ):
             for value in (f.node for f in known if f.kind == "category"):
                 made.append(Feature(copied(selector, value), "category", (), single=True))
+            made.append(Feature(copied(selector, Indices(), -1), "place", (), single=True))
             continue
         if not sampler.legal:
             uneven = selector in turns
@@ -124,9 +126,9 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
     return made
 
 
-def copied(selector: Selector, value: Variable) -> Variable:
+def copied(selector: Selector, value: Variable, nothing: Value = NOTHING) -> Variable:
     """The value at the one key that a selector takes."""
-    return Aggregate(selector if isinstance(selector, Best) else Best(selector, "leftmost"), value, NOTHING)
+    return Aggregate(selector if isinstance(selector, Best) else Best(selector, "leftmost"), value, nothing)
 
 
 def commonest(sampler: Sampler, selector: Selector) -> Variable:
@@ -216,6 +218,14 @@ def claims(
             made.append(Claim(fn, args, bits + sum(several[i].bits for i in args)))
             truth.append(holds)
 
+    def places(fn: Fn, args: tuple[int, ...], x: np.ndarray) -> None:
+        for place in range(1 if len(args) == 1 else PERIODS[-1] + 1):
+            add(Apply("==", (fn, Lit(place))), args, 12, x == place)
+        for period in PERIODS:
+            for rest in range(period):
+                same = Apply("==", (Apply("%", (fn, Lit(period))), Lit(rest)))
+                add(same, args, 12, x % period == rest)
+
     for i, f in enumerate(several):
         x = columns[i]
         if f.kind == "category":
@@ -230,18 +240,16 @@ def claims(
         elif f.kind == "count":
             for k in range(FEW):
                 add(Apply(">", (a, Lit(k))), (i,), 8 + 2 * k, x > k)
-        else:
-            add(Apply("==", (a, Lit(0))), (i,), 12, x == 0)
-            for every in (2, 3, 4):
-                for rest in range(every):
-                    same = Apply("==", (Apply("%", (a, Lit(every))), Lit(rest)))
-                    add(same, (i,), 12, x % every == rest)
+        elif not f.heads:
+            places(a, (i,), x)
     beside = Counter(id(f.group) for f in several)
     for i, j in combinations(range(len(several)), 2):
         f, g = several[i], several[j]
         x, y = columns[i], columns[j]
         if f.kind == g.kind == "category":
             add(Apply("==", (a, b)), (i, j), 10, x == y)
+        if f.kind == g.kind == "place" and not g.heads:
+            places(Apply("-", (b, a)), (i, j), y - x)
         if f.kind == g.kind == "count" and f.group is not None and f.group is g.group:
             many = beside[id(f.group)] > MANY
             for p, q in ((1, 1),) if many else ((1, 1), (1, 2), (2, 1)):

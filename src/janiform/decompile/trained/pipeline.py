@@ -332,10 +332,10 @@ def longest_answered(model: Transformer, sampler: Sampler) -> int | None:
 
 
 def faith(model: Transformer, sampler: Sampler, extraction: Extraction) -> float:
-    """The interchange of the worst variable, on a few interventions."""
+    """The interchange of the worst variable."""
     program, several = extraction.found.program, extraction.features
     rng = np.random.default_rng(0)
-    found = interchange(model, program, sampler, several, extraction.needed, rng, n=60)
+    found = interchange(model, program, sampler, several, extraction.needed, rng)
     return min((i.accuracy for i in found if i.n), default=1.0)
 
 

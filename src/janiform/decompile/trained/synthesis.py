@@ -48,11 +48,11 @@ class Situations:
 
 
 def synthesize(sampler: Sampler, several: Sequence[Feature], where: Sequence[Situations]) -> Found:
-    """Find rules over features for what a model says, with the index of positions only where that shortens them.
+    """Find rules over features for what a model says, with indices of positions only where that shortens them.
 
     Where situations come from interventions as well as from inputs, the rules have to say what the heads *do*.
     """
-    without = _synthesize(sampler, list(several), where)
+    without = _synthesize(sampler, [f for f in several if f.kind != "place"], where)
     if without.wrong == 0:
         return without
     within = _synthesize(sampler, [*several, Feature(Indices(), "place", ())], where)
