@@ -32,7 +32,7 @@ WHOLE: tuple[tuple[str, int, int, int], ...] = (
     (HAYSTACK, 2, 4, 24),
 )
 """Tasks, and blocks, heads and width of the models that their programs are embedded in."""
-NOISE = (0.0, 0.001, 0.01, 0.1)
+NOISE = (0.0, 1e-6, 1e-5, 1e-4)
 """On the program's own weights, in their deviations."""
 
 
@@ -47,9 +47,9 @@ class Arm:
 ARMS = (
     Arm("noise alone", {}),
     Arm("the program, whole", {"from_program": ["haystack"]}),
+    Arm("the program, whole, at a rate of 1e-6", {"from_program": ["haystack"], "rate": 1e-6}),
     Arm("its blocks and positions", {"from_program": [f"{BLOCKS}=haystack"]}),
     Arm("its attention", {"from_program": ["attention=haystack"]}),
-    Arm("its attention, each matrix shuffled", {"from_program": ["attention=haystack"], "shuffle": True}),
 )
 
 
@@ -61,7 +61,7 @@ class Settings(Options):
     """Of each arm."""
     workers: int = 2
     """Processes at a time."""
-    steps: int = 1000
+    steps: int = 750
     """Of the training on the haystack."""
 
 

@@ -63,9 +63,9 @@ def test_the_subspace_is_of_mean_zero_and_holds_what_is_written_to_it():
     s = Subspace.draw(np.array([1.0, 8.0, 100.0]), 12, seed=3)
     stream = np.random.default_rng(0).normal(size=(5, 12))
     np.testing.assert_allclose(s.write @ s.read, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose([*s.write.sum(1), s.constant.sum()], 0, atol=1e-12)
+    np.testing.assert_allclose([*s.write.sum(1), s.one.sum()], 0, atol=1e-12)
     np.testing.assert_allclose(s.without(stream) @ s.read, 0, atol=1e-12)
-    np.testing.assert_allclose(s.without(stream) @ s.constant, 0, atol=1e-12)
+    np.testing.assert_allclose(s.without(stream) @ s.one, 0, atol=1e-12)
     assert abs(s.write[2]).max() < 0.011  # 100 at most, so 1 at most in the stream
 
 
@@ -86,7 +86,8 @@ def test_positions_hold_the_constant_that_norms_divide_by():
     model = noise_of(IDENTITY)
     embed(model, *program_behind(IDENTITY), parts=["positions", "layernorm"])
     weights = model.weights()
-    assert (weights["ln_final.w"] == CONSTANT).all() and (weights["blocks.1.ln2.w"] == CONSTANT).all()
+    for place in ("ln_final", "blocks.1.ln2"):
+        assert (weights[f"{place}.w"][2:] == CONSTANT).all() and (weights[f"{place}.w"][:2] == 0.25).all()
     with torch.no_grad():
         scale = model.pos_embed.W_pos.pow(2).mean(1).sqrt()
     np.testing.assert_allclose(scale, CONSTANT, rtol=1e-2)

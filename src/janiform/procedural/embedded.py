@@ -1,9 +1,10 @@
 """A warm-up of zero tokens: the blocks of a compiled program, embedded in a wider model that is noise elsewhere.
 
 The compiler's residual stream becomes a random subspace of the wider one, of mean zero as LayerNorm wants it, and its heads and
-hidden units become the first of each block. One direction more holds a constant, written with the positions, beside which all else
-is small: every LayerNorm then divides by one number, and its gain multiplies by it again. With all its parts the wider model
-computes the program before it has seen a token; what is left of the program with fewer of them is a question to experiments.
+hidden units become the first of each block. The first two dimensions hold a constant, +C and -C, written with the positions, beside
+which all else is small: every LayerNorm then divides by one number, and its gain multiplies by it again, but makes 1 of the
+constant. With all its parts the wider model computes the program before it has seen a token; what is left of the program with fewer
+of them is a question to experiments.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def begin_with(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subspace:
-    """Where coordinates of a compiled model lie in a wider stream: ``write`` and ``read`` them; ``constant`` is one direction more.
+    """Where coordinates of a compiled model lie in a wider stream: ``write`` and ``read`` them, and read 1 off the constant by ``one``.
 
     >>> s = Subspace.draw(np.array([1.0, 20.0]), 8, seed=0)
     >>> bool(np.allclose(s.write @ s.read, np.eye(2))), bool(np.allclose(s.write.sum(1), 0))
@@ -101,21 +102,24 @@ class Subspace:
 
     write: Matrix
     read: Matrix
-    constant: Matrix
+    one: Matrix
 
     @classmethod
     def draw(cls, extent: Matrix, width: int, *, seed: int) -> Subspace:
         """Draw a subspace whose coordinates are at most 1 when each is at most its extent."""
-        count = len(extent)
-        drawn = np.random.default_rng([seed, 7]).normal(size=(width, count + 2))
+        drawn = np.random.default_rng([seed, 7]).normal(size=(width - 2, len(extent) + 1))
         drawn[:, 0] = 1.0  # the mean, which LayerNorm takes away
-        axes = np.linalg.qr(drawn)[0].T
+        axes = np.pad(np.linalg.qr(drawn)[0].T[1:], ((0, 0), (2, 0)))
         scale = 1 / np.maximum(extent, 2.0**-40)
-        return cls(scale[:, None] * axes[1:-1], axes[1:-1].T / scale, axes[-1])
+        one = np.zeros(width)
+        one[:2] = 0.5, -0.5
+        return cls(scale[:, None] * axes, axes.T / scale, one)
 
     def without(self, w: Matrix) -> Matrix:
-        """Return rows of the stream without what they hold in the subspace, or along the constant."""
-        return w - (w @ self.read) @ self.write - np.outer(w @ self.constant, self.constant).reshape(w.shape)
+        """Return rows of the stream without what they hold in the subspace, or where the constant is."""
+        rest = w - (w @ self.read) @ self.write
+        rest[..., :2] = 0.0
+        return rest
 
 
 def embed(
@@ -195,15 +199,17 @@ class _Placing:
     def positions(self) -> None:
         """Write positions, the first behind BOS, and the constant."""
         w, s = self._change("pos_embed.W_pos"), self.subspace
-        w[:] = s.without(w) + CONSTANT * math.sqrt(w.shape[1]) * s.constant
+        w[:] = s.without(w) + CONSTANT * math.sqrt(2 * w.shape[1]) * s.one
         known = self.old["pos_embed.W_pos"][1:]
         count = min(len(w), len(known))
         w[:count] += known[:count] @ s.write
 
     def norms(self, names: Sequence[str]) -> None:
-        """Multiply by what a LayerNorm divides by where the constant is."""
+        """Multiply by what a LayerNorm divides by, and make 1 of the constant."""
         for name in names:
-            self._change(f"{name}.w")[:] = CONSTANT
+            gain = self._change(f"{name}.w")
+            gain[:] = CONSTANT
+            gain[:2] = math.sqrt(2 / len(gain))
 
     def attention(self, i: int) -> None:
         """Write heads; those that are not the program's add nothing to its subspace."""
@@ -248,7 +254,6 @@ class _Placing:
         readout, columns = self.compiled.readouts[0], self.old["unembed.W_U"]
         bias, read = self.old["unembed.b_U"], self._change("unembed.W_U")
         classes = {identity(v): j for j, v in enumerate(readout.values)}
-        one = s.constant / (CONSTANT * math.sqrt(len(read)))  # reads 1 off the constant
         read[:] = 0.0
         said = []
         for i, token in enumerate(spelling):
@@ -258,14 +263,14 @@ class _Placing:
                 column, constant = columns[:, readout.start], bias[readout.start]
                 value = float(token)  # type: ignore[arg-type]
                 # The nearest number: -(x - v)^2 without x^2 is linear in x.
-                read[:, i] = 2 * value * (s.read @ column) + one * (2 * constant - value) * value
+                read[:, i] = 2 * value * (s.read @ column) + s.one * (2 * constant - value) * value
             else:
                 j += readout.start
-                read[:, i] = s.read @ columns[:, j] + one * bias[j]
+                read[:, i] = s.read @ columns[:, j] + s.one * bias[j]
             said.append(i)
         # Ids that the program never says are less likely than any that it does, whatever the stream holds.
-        least = [read[:, i] @ s.constant / (one @ s.constant) - self._most(read[:, i]) for i in said]
-        read[:, [i for i in range(read.shape[1]) if i not in said]] = one[:, None] * (
+        least = [2 * read[0, i] - self._most(read[:, i]) for i in said]
+        read[:, [i for i in range(read.shape[1]) if i not in said]] = s.one[:, None] * (
             min(least, default=0) - 1
         )
         read *= SURE
@@ -292,7 +297,7 @@ def _require_room(model: Transformer, compiled: Compiled) -> None:
     if ours.normalization_type != "LN" or ours.act_fn != "gelu_new":
         raise InputError("a program is embedded in a GPT-2, with LayerNorm and gelu_new")
     needed = {"n_layers": theirs["n_layers"], "n_heads": theirs["n_heads"], "d_head": theirs["d_head"]}
-    needed |= {"d_model": theirs["d_model"] + 2, "d_mlp": theirs["d_mlp"]}
+    needed |= {"d_model": theirs["d_model"] + 3, "d_mlp": theirs["d_mlp"]}
     if short := [
         f"{n} {m} or more, not {getattr(ours, n)}" for n, m in needed.items() if getattr(ours, n) < m
     ]:
