@@ -1,27 +1,32 @@
-"""Decompile trained transformers and print, for each, how far it went and on what evidence.
+"""Decompile trained transformers and tell, for each, how far it went and on what evidence.
 
     python benchmarks/decompile_trained.py                                   # the models that come with Janiform
-    python benchmarks/decompile_trained.py --models FOLDER/* --inputs 2000   # others; a name begins with its task
+    python benchmarks/decompile_trained.py --models FOLDER/* --inputs 700    # others; a name begins with its task
     python benchmarks/decompile_trained.py --controls                        # models that were never trained
     python benchmarks/decompile_trained.py --evidence inputs                 # rules over heads without interventions
     python benchmarks/decompile_trained.py --evidence behavior               # rules over no heads at all
-    python benchmarks/decompile_trained.py --json ... > FILE; python benchmarks/decompile_trained.py --families FILE ...
+    python benchmarks/decompile_trained.py --models ... --json > FILE
+    python benchmarks/decompile_trained.py --families FILE ...               # the worst model of each family, and the aims
 
-The last prints the worst model of each family beside what was aimed at, from what earlier runs with --json said. A folder or file is called TASK-anything. Agreement is on so many sequences of each length range (0-50, 51-100, 101-150), from
-position 0 on; interchange is the worst of the program's variables. Times are CPU seconds of one core: finding, then verifying.
+Agreement is on so many sequences of each length range (0-50, 51-100, 101-150), from position 0 on; interchange is that of the
+program's worst variable. Times are CPU seconds of one core: finding, then verifying. ``--write --section NAME`` puts a table
+into its section of docs/results/decompile-trained.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import beside  # noqa: F401  (one thread, before NumPy)
 import torch
+import tyro
+from beside.results import Options, Table, publish
 
-from janiform.decompile.trained.extract import Extracting
+from janiform.decompile.trained.extract import Evidence, Extracting
 from janiform.decompile.trained.pipeline import Settings, decompile
 from janiform.errors import JaniformError
 from janiform.model import Transformer, checkpoints, read_model
@@ -45,62 +50,98 @@ AIMS: dict[str, tuple[str, float, float, float]] = {
 }
 """What was aimed at: lines, match, interchange, seconds."""
 
-HEADER = "| model | level | lines | match 0-50 / 51-100 / 101-150 | model itself | interchange (changing) | unigram | s, found | s, verified |"
+SECTIONS = {
+    "families": "By family",
+    "given": "Seven models that others trained",
+    "shipped": "The models that come with Janiform",
+    "trained": "Models trained for this table",
+    "further": "Tasks beyond the published ones",
+    "controls": "Random weights",
+    "inputs": "Rules fitted without interventions",
+    "behavior": "Rules over no heads",
+}
+
+HEADINGS = (
+    "model",
+    "level",
+    "lines",
+    "match 0-50 / 51-100 / 101-150",
+    "model itself",
+    "interchange (changing)",
+)
+HEADINGS += ("unigram", "s, found", "s, verified")
+FAMILY = (
+    "family",
+    "models",
+    "L3",
+    "lines (aim)",
+    "match (aim)",
+    "where the model is right",
+    "interchange (aim)",
+)
+FAMILY += ("s (aim)",)
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Asked(Options):
+    """Which models, and what of them."""
+
+    models: tuple[Path, ...] = ()
+    """Folders or files called TASK-anything; by default the models that come with Janiform."""
+    inputs: int = 2000
+    """Inputs of each range of lengths."""
+    controls: bool = False
+    """The shapes of the models that come with Janiform, with random weights."""
+    evidence: Evidence = "interventions"
+    """What rules are fitted to."""
+    families: tuple[Path, ...] = ()
+    """What earlier runs with --json said; the worst model of each family is printed beside its aims."""
+    section: str = "shipped"
+    """The section that --write is for: families, given, shipped, trained, further, controls, inputs or behavior."""
+
+
+def main(asked: Asked) -> None:
     """Decompile one model after the other."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--models", nargs="*", type=Path)
-    parser.add_argument("--inputs", type=int, default=2000)
-    parser.add_argument("--controls", action="store_true")
-    parser.add_argument(
-        "--evidence", choices=("interventions", "inputs", "behavior"), default="interventions"
-    )
-    parser.add_argument("--quick", action="store_true", help="one model and few inputs, to see that it runs")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--families", nargs="*", type=Path)
-    options = parser.parse_args()
-    if options.families:
-        several = [json.loads(line) for file in options.families for line in file.read_text().splitlines()]
-        print("\n".join(by_family(several)))
-        return
     torch.set_num_threads(1)
-    settings = Settings(
-        inputs=50 if options.quick else options.inputs,
-        extracting=Extracting(evidence=options.evidence),
+    if asked.families:
+        found = [facts for file in asked.families for facts in json.loads(file.read_text())["models"]]
+        table = Table("", FAMILY, [list(cells) for cells in by_family(found)])
+    else:
+        found = [decompiled(name, task, model, asked) for name, task, model in models(asked)]
+        table = Table("", HEADINGS, [row(facts) for facts in found])
+    publish(
+        asked.section, SECTIONS[asked.section], [table], {"models": found}, asked, page="decompile-trained"
     )
-    if not options.json:
-        print(HEADER + "\n" + "|---" * 9 + "|")
-    for name, task, model in models(options):
-        try:
-            facts = {"model": name} | decompile(model, sampler(task), settings).facts()
-        except JaniformError as e:
-            facts = {"model": name, "level": "refused", "reason": str(e)}
-        print(json.dumps(facts) if options.json else row(facts), flush=True)
 
 
-def models(options: argparse.Namespace) -> Iterator[tuple[str, str, Transformer]]:
+def decompiled(name: str, task: str, model: Transformer, asked: Asked) -> dict[str, Any]:
+    """What is found of one model."""
+    settings = Settings(
+        inputs=50 if asked.quick else asked.inputs, extracting=Extracting(evidence=asked.evidence)
+    )
+    try:
+        return {"model": name} | decompile(model, sampler(task), settings).facts()
+    except JaniformError as e:
+        return {"model": name, "level": "refused", "reason": str(e)}
+
+
+def models(asked: Any) -> Iterator[tuple[str, str, Transformer]]:
     """The models that are asked for, with their tasks."""
-    if options.models:
-        for place in options.models:
+    if asked.models:
+        for place in asked.models:
             path = place / "model.safetensors" if (place / "model.safetensors").exists() else place
             whole = place if (place / "config.json").exists() else path
             yield place.stem, place.stem.split("-")[0], read_model(whole)
         return
-    for name in checkpoints.names()[: 1 if options.quick else None]:
+    for name in checkpoints.names()[: 1 if asked.quick else None]:
         model = checkpoints.load_trained(name)
-        if options.controls:
+        if asked.controls:
             model = Transformer(replace(model.config), seed=1)
         yield name, name.split("-")[0], model
 
 
-def by_family(several: list[dict]) -> Iterator[str]:
+def by_family(several: list[dict[str, Any]]) -> Iterator[list[Any]]:
     """The table of families: what the worst model of each gives, beside the aims."""
-    yield "| family | models | L3 | lines (aim) | match (aim) | where the model is right | interchange (aim) | s (aim) |"
-    yield "|---" * 8 + "|"
     tasks = dict.fromkeys([*AIMS, *(f["model"].split("-")[0] for f in several)])
     for task in tasks:
         found = [f for f in several if f["model"].split("-")[0] == task]
@@ -108,7 +149,7 @@ def by_family(several: list[dict]) -> Iterator[str]:
         lines, match, interchange, seconds = AIMS.get(task, ("-", 0, 0, 0))
         wanted = lines != "none"
         if not found:
-            yield f"| {task} | 0 | - | ({lines}) | | | | ({seconds}) |"
+            yield [task, 0, "-", f"({lines})", "", "", "", f"({seconds})"]
             continue
         right = [b["match_where_right"] for f in named for b in f["match_by_length"].values()]
         right = [share for share in right if share is not None]
@@ -119,28 +160,31 @@ def by_family(several: list[dict]) -> Iterator[str]:
             (f"{min(f['interchange'] for f in named):.3f}" if named else "", interchange if wanted else ""),
             (f"{max(f['seconds'] for f in found):.1f}", seconds),
         ]
-        told = " | ".join(f"{value} ({aim})" if aim else value for value, aim in cells)
-        yield f"| {task} | {len(found)} | {len(named)} | {told} |"
+        yield [task, len(found), len(named), *(f"{value} ({aim})" if aim else value for value, aim in cells)]
 
 
-def row(facts: dict) -> str:
+def row(facts: dict[str, Any]) -> list[Any]:
     """One line of the table."""
     if facts["level"] == "refused":
-        return f"| {facts['model']} | refused: {facts['reason']} |"
+        return [facts["model"], f"refused: {facts['reason']}", *[None] * (len(HEADINGS) - 2)]
     lengths = facts["match_by_length"].values()
-    match = " / ".join(f"{b['match']:.3f}" for b in lengths)
     level = facts["level"] + (
         f" to {facts['lengths'][-1].split('-')[1]}" if 0 < len(facts["lengths"]) < len(lengths) else ""
     )
-    itself = " / ".join(f"{b['model_right']:.3f}" for b in lengths)
     changing = sum(v["changing"] for v in facts["interchange_by_variable"])
     same = sum(v["changing_agreed"] for v in facts["interchange_by_variable"])
-    inter = "-" if facts["interchange"] is None else f"{facts['interchange']:.3f} ({same}/{changing})"
-    return (
-        f"| {facts['model']} | {level} | {facts['lines']} | {match} | {itself} | {inter} "
-        f"| {facts['unigram_match']:.2f} | {facts['seconds']:.1f} | {facts['seconds_verifying']:.1f} |"
-    )
+    return [
+        facts["model"],
+        level,
+        facts["lines"],
+        " / ".join(f"{b['match']:.3f}" for b in lengths),
+        " / ".join(f"{b['model_right']:.3f}" for b in lengths),
+        "-" if facts["interchange"] is None else f"{facts['interchange']:.3f} ({same}/{changing})",
+        f"{facts['unigram_match']:.2f}",
+        f"{facts['seconds']:.1f}",
+        f"{facts['seconds_verifying']:.1f}",
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Asked, description=__doc__))

@@ -20,6 +20,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "results"
 TITLES = {
     "compile": "Compiler and interpreter: results",
     "decompile-compiled": "Decompiling compiled weights: results",
+    "decompile-trained": "Decompiling trained transformers: results",
     "procedural": "Procedural pretraining: results",
     "realistic": "Models that look trained: results",
 }
@@ -58,7 +59,7 @@ class Table:
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.headings))]
         lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths)) + " |" for row in cells]
         lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-        return "\n".join([self.says, "", *lines])
+        return "\n".join([self.says, "", *lines] if self.says else lines)
 
 
 def shown(value: Any) -> str:
