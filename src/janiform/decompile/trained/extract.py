@@ -88,9 +88,14 @@ class Extraction:
 
 
 def extract(
-    model: Transformer, sampler: Sampler, settings: Extracting | None = None, *, tell: Tell = lambda _: None
+    model: Transformer,
+    sampler: Sampler,
+    settings: Extracting | None = None,
+    *,
+    earlier: Extraction | None = None,
+    tell: Tell = lambda _: None,
 ) -> Extraction:
-    """Find the shortest program that says what a model says, by what its heads do.
+    """Find the shortest program that says what a model says, by what its heads do, as ``earlier`` read them if that is given.
 
     >>> from janiform.model.checkpoints import load_trained
     >>> from janiform.tasks import sampler
@@ -104,13 +109,19 @@ def extract(
     rng = np.random.default_rng(settings.seed)
     longest = min(settings.longest or sampler.longest, settings.longest_read)
     batch = draw(model, sampler, rng, settings.read, longest=longest, short=settings.read // 4)
-    tell("looking for the heads that are needed")
-    needed, without = needed_heads(model, sampler, batch)
-    tell("reading heads")
-    if settings.evidence == "behavior":
-        readings, several = [], supposed(sampler, interpreted(sampler, batch))
+    needed: Sequence[Head]
+    readings: Sequence[Reading] = ()
+    if earlier is not None:
+        needed, without, readings = earlier.needed, earlier.without, earlier.readings
     else:
-        readings = read(model, sampler, batch, needed)
+        tell("looking for the heads that are needed")
+        needed, without = needed_heads(model, sampler, batch)
+        tell("reading heads")
+        if settings.evidence != "behavior":
+            readings = read(model, sampler, batch, needed)
+    if settings.evidence == "behavior":
+        several = supposed(sampler, interpreted(sampler, batch))
+    else:
         several = features(sampler, interpreted(sampler, batch), readings)
         several = joint(several, needed) if settings.together else several
     tell("finding rules")

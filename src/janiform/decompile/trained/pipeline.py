@@ -302,12 +302,12 @@ def faithful(model: Transformer, sampler: Sampler, settings: Settings, tell: Tel
         tell(f"the model errs beyond length {longest}; looking for rules up to there")
         extracting = replace(extracting, longest=longest)
         first = extract(model, sampler, extracting, tell=tell)
-    if first.found.wrong > NEARLY:
+    if first.found.wrong > NEARLY or extracting.evidence != "interventions":
         return first
     best, worst = first, faith(model, sampler, first)
     for changed in (replace(extracting, any_token=True), replace(extracting, together=True)):
         if worst < GOOD:
-            other = extract(model, sampler, changed, tell=tell)
+            other = extract(model, sampler, changed, earlier=first, tell=tell)
             if other.found.wrong <= NEARLY and (found := faith(model, sampler, other)) > worst:
                 best, worst = other, found
     return best
