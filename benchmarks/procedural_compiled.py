@@ -61,7 +61,7 @@ class Settings(Options):
     """Of each arm."""
     workers: int = 2
     """Processes at a time."""
-    steps: int = 750
+    steps: int = 300
     """Of the training on the haystack."""
 
 

@@ -16,6 +16,7 @@ import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
 from beside.results import Options, Table, publish
 from procedural_transfer import IDENTITY, KEPT, SET, flat, folder, interval, warmups
+from procedural_transfer import Settings as Transfer
 
 from janiform.procedural import tiny
 from janiform.train import sweep
@@ -26,10 +27,10 @@ TASKS = (
     "reversed_addition(digits=4)",
     "multiplication(digits=2)",
 )
+WARM = Transfer().warmup_steps
 ARMS: tuple[tuple[str, str | None, str], ...] = (
     ("none", None, ""),
     ("Set, attention", SET, "attention"),
-    ("identity, attention", IDENTITY, "attention"),
     ("identity, full", IDENTITY, "full"),
 )
 
@@ -42,7 +43,7 @@ class Settings(Options):
     """Of each arm."""
     workers: int = 2
     """Processes at a time."""
-    steps: int = 2000
+    steps: int = 600
     """Of each training."""
     batch: int = 128
     """Rows a step."""
@@ -60,10 +61,10 @@ def main(options: Settings) -> None:
     seeds, tasks = range(options.seeds), TASKS
     if options.quick:
         seeds, tasks, options = range(2), TASKS[:1], Settings(steps=50, workers=options.workers, quick=True)
-    given = warmups([SET, IDENTITY], seeds, 100 if options.quick else 4000, options.quick)
+    given = warmups([SET, IDENTITY], seeds, 100 if options.quick else WARM, options.quick)
     sweep(tiny, given, KEPT / ("quick" if options.quick else "") / "warmups", workers=options.workers)
     runs = [
-        (task, name, settings(task, w, p, s, options)) for task in tasks for name, w, p in ARMS for s in seeds
+        (task, name, settings(task, w, p, s, options)) for s in seeds for task in tasks for name, w, p in ARMS
     ]
     if options.quick:
         for _, _, one in runs:

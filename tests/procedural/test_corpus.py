@@ -160,21 +160,3 @@ def test_what_cannot_be_is_refused(tmp_path, settings, says):
     (tmp_path / "a.txt").write_text(" ".join(WORDS))
     with pytest.raises(InputError, match=says):
         run(Training.of({"text": [str(tmp_path / "a.txt")], **settings}))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["c4", "codeparrot", "mathematics"])
-def test_published_language_runs_take_their_first_steps(tmp_path, name, capsys):
-    """GPT-2 small at the published context and vocabulary, from attention, MLPs and norms of a warmed-up one."""
-    from janiform.cli import main
-    from janiform.model import Config, Transformer
-    from janiform.model.gpt2_folder import write_gpt2
-
-    pytest.importorskip("tokenizers", reason="tokenizers is absent")
-    (tmp_path / "a.txt").write_text("\n".join(numbered(6000)))
-    write_gpt2(Transformer(Config.gpt2(12, 12, 768, vocab=102, positions=128)), tmp_path / "warm")
-    take = f"attention+mlp+layernorm={tmp_path / 'warm'}"
-    words = ["finetune", "--recipe", name, "--text", str(tmp_path / "a.txt"), "--take", take, "--dry-run"]
-    assert main([*words, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["steps"] == 2 and len(found["taken"]) == 12 * 16 + 2 and np.isfinite(found["loss"])
