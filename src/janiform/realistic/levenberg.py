@@ -19,8 +19,8 @@ FIRST, LEAST, MOST = 1e-2, 1e-8, 1e6
 TRIES = 5
 """How often the damping is raised before an iteration gives up."""
 
-TANGENTS = 200
-"""How many derivatives are taken at once: more leave the cache of a processor, and take longer each."""
+ROOM = 500_000
+"""How many derivatives of residuals are taken at once: more leave the cache of a processor, and take longer each."""
 
 Residuals = Callable[[Tensor], Tensor]
 
@@ -50,8 +50,10 @@ class Descent:
 
     def step(self, residuals: Residuals) -> Float[Tensor, " start"]:
         """Take one step from each start and return the sums of squares after it."""
-        at_once = max(1, TANGENTS // self.theta.shape[1])
-        value, slope = vmap(_with_jacobian(residuals), chunk_size=at_once)(self.theta)
+        with torch.no_grad():
+            tangents = max(1, ROOM // residuals(self.theta[0]).numel())
+        at_once = max(1, tangents // self.theta.shape[1])
+        value, slope = vmap(_with_jacobian(residuals, tangents), chunk_size=at_once)(self.theta)
         loss = value.square().sum(1)
         curve = torch.einsum("krp,krq->kpq", slope, slope)
         ascent = torch.einsum("krp,kr->kp", slope, value)
@@ -72,12 +74,12 @@ class Descent:
         return torch.where(lost, torch.inf, loss)
 
 
-def _with_jacobian(residuals: Residuals) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+def _with_jacobian(residuals: Residuals, at_once: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     def both(theta: Tensor) -> tuple[Tensor, Tensor]:
         def along(tangent: Tensor) -> Tensor:
             return jvp(residuals, (theta,), (tangent,))[1]
 
         axes = torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
-        return residuals(theta), vmap(along, out_dims=1, chunk_size=TANGENTS)(axes)
+        return residuals(theta), vmap(along, out_dims=1, chunk_size=at_once)(axes)
 
     return both

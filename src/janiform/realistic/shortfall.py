@@ -1,4 +1,4 @@
-"""By how much a compressed model falls short of the exact one, half-layer by half-layer, as residuals of least squares.
+"""By how much a compressed model falls short of the exact one, as a whole, as residuals of least squares.
 
 What makes no difference costs nothing. Attention: keys that should be attended must be so within a tolerance, those that
 should not must fall far enough behind, however far. What heads and units write, and answers, must be nearer to what is
@@ -18,7 +18,6 @@ from torch import Tensor
 
 from janiform.compile.result import Readout
 from janiform.model import Transformer
-from janiform.model.hooks import Hook, HookPoint
 from janiform.realistic.lessons import Lesson, Record, Teacher, recorded
 from janiform.realistic.projection import Projection, project
 
@@ -50,29 +49,14 @@ class Shortfall:
         self.gaps = self._gaps()
 
     def residuals(
-        self, theta: Float[Tensor, " parameter"], d: int, lesson: Lesson, *, forced: bool = False
+        self, theta: Float[Tensor, " parameter"], d: int, lesson: Lesson, *, within: float = 1.0
     ) -> Float[Tensor, " residual"]:
-        """Return the residuals on a lesson; ``forced``, every half-layer reads what the exact ones before it wrote."""
-        matrices = self.projection.matrices(theta, d)
-        hooks: list[tuple[str, Hook]] = list(lesson.hooks)
-        if forced:
-
-            def put(value: Tensor, hook: HookPoint) -> Tensor:
-                return lesson.record[hook.name] @ matrices[0]
-
-            hooks += [(name, put) for name in self.teacher.streams]
+        """Return the residuals on a lesson; those of half-layers, within the model, count ``within``."""
         t = self.teacher
-        found = recorded(
-            self.student(d),
-            project(self.weights, matrices),
-            lesson.ids,
-            lesson.positions,
-            [*t.scores, *t.heads, *t.units],
-            hooks,
-        )
-        parts = [self._attention(name, found, lesson) for name in t.scores]
-        parts += [self._written(name, found, lesson) for name in (*t.heads, *t.units)]
-        parts += [self._answers(r, found, lesson) for r in self.pair.readouts]
+        found = self._found(theta, d, lesson, [*t.scores, *t.heads, *t.units])
+        parts = [within * self._attention(name, found, lesson) for name in t.scores]
+        parts += [within * self._written(name, found, lesson) for name in (*t.heads, *t.units)]
+        parts += [robust(self._answers(r, found, lesson)) for r in self.pair.readouts]
         return torch.cat([p.flatten() for p in parts]) / lesson.tokens.sum() ** 0.5
 
     def student(self, d: int) -> Transformer:
@@ -82,15 +66,17 @@ class Shortfall:
             self.students[d] = Transformer(config, seed=None)
         return self.students[d]
 
-    def answers(self, theta: Float[Tensor, " parameter"], d: int, lesson: Lesson) -> float:
+    def answers(self, theta: Float[Tensor, " parameter"], d: int, lesson: Lesson) -> Float[Tensor, ""]:
         """Return the share of inputs of a lesson that are answered as by the exact model throughout."""
+        found = self._found(theta, d, lesson, self.teacher.scores)
+        off = [self._answers(r, found, lesson, least=0.0).sum(-1) for r in self.pair.readouts]
+        rows = lesson.tokens.nonzero()[:, 0]
+        wrong = torch.stack(off).sum(0).new_zeros(len(lesson.ids)).index_add(0, rows, torch.stack(off).sum(0))
+        return (wrong == 0).double().mean()
+
+    def _found(self, theta: Tensor, d: int, lesson: Lesson, points: list[str]) -> Record:
         weights = project(self.weights, self.projection.matrices(theta, d))
-        with torch.no_grad():
-            found = recorded(self.student(d), weights, lesson.ids, lesson.positions, [], lesson.hooks)
-        good = torch.ones_like(lesson.tokens)
-        for r in self.pair.readouts:
-            good[lesson.tokens] &= (self._answers(r, found, lesson, least=0.0) == 0).all(-1)
-        return float(good.all(1).double().mean())
+        return recorded(self.student(d), weights, lesson.ids, lesson.positions, points, lesson.hooks)
 
     def _attention(self, name: str, found: Record, lesson: Lesson) -> Tensor:
         """Residuals of each query and key; queries at BOS and PAD may attend as they like."""
@@ -119,18 +105,28 @@ class Shortfall:
         return torch.einsum("bphd,hdm->bpm", record[name], self.weights[f"{layer}.attn.W_O"])
 
     def _answers(self, r: Readout, found: Record, lesson: Lesson, least: float = LEAD) -> Tensor:
-        """Residuals of an output at tokens: leads that are less than ``least`` of what they should be."""
-        right, given = (x["logits"][lesson.tokens][:, r.start : r.stop] for x in (lesson.record, found))
+        right, given = (x["logits"][lesson.tokens] for x in (lesson.record, found))
+        return self.answered(r, right, given, least)
+
+    def answered(
+        self,
+        r: Readout,
+        right: Float[Tensor, "token logit"],
+        given: Float[Tensor, "token logit"],
+        least: float = LEAD,
+    ) -> Float[Tensor, "token logit"]:
+        """Return by how much leads of an output are less than ``least`` of what they should be."""
+        right, given = right[:, r.start : r.stop], given[:, r.start : r.stop]
         if r.kind == "number":
             values = np.unique([float(v) for v in r.values])  # type: ignore[arg-type]
             scale = torch.full((r.width,), 0.5, dtype=right.dtype, device=right.device)
             scale[0] = float(np.diff(values).min(initial=1.0)) / 2
-            return robust(((given - right).abs() / scale - (1 - least)).clamp(min=0))
+            return ((given - right).abs() / scale - (1 - least)).clamp(min=0)
         best = right.argmax(-1, keepdim=True)
         lead = right.gather(1, best) - right
         others = lead > 1e-3 * lead.amax()  # under an intervention two answers can be equally right
         kept = (given.gather(1, best) - given) / torch.where(others, lead, 1.0)
-        return torch.where(others, robust((least - kept).clamp(min=0)), 0.0)
+        return torch.where(others, (least - kept).clamp(min=0), 0.0)
 
     def _gaps(self) -> dict[str, Float[Tensor, " d_model"]]:
         """Return the least distance of two values on each axis that a half-layer writes, infinite where it writes one."""
