@@ -2,26 +2,32 @@
 
 The recipe is that of Lindner et al. 2023, section 5: one matrix W, read through W and written through its transpose, from a random
 start, by AdamW on the sum of the output's error and of every half-layer's, with a fixed schedule. Here it is shortened, from 3e5
-steps to what ``--steps`` says, its learning rate ten times as large to make up. Both are judged alike, on equal widths.
+steps to what ``--recipe-steps`` says, its learning rate ten times as large to make up; ``--longer`` says what more steps change.
+All are judged alike, on equal widths. What is done is kept in a folder, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
-import tempfile
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
 import torch
 import tyro
-from beside.results import Options, Table, publish
+from beside.plot import panels
+from beside.results import PAGES, Options, Table, publish
 
 from janiform import Pair, programs
 from janiform.model import Transformer
+from janiform.pair.inputs import drawn
 from janiform.realistic.compress import narrowed
 from janiform.realistic.exact import narrowest
+from janiform.realistic.least import least_width
 from janiform.realistic.lessons import Lesson, Record, Teacher, recorded
 from janiform.realistic.narrowing import Narrowing
 from janiform.realistic.projection import Projection, project
@@ -36,18 +42,26 @@ class Compression(Options):
 
     program: tuple[str, ...] = tuple(SIZES)
     """Which programs."""
-    method: tuple[str, ...] = ("linear",)
-    """Which projections are learned."""
+    method: tuple[str, ...] = ("autoencoder", "recipe", "linear", "orthogonal")
+    """Which projections are learned, in this order."""
     below: int = 2
     """How many widths below the exact one."""
-    starts: int = 6
+    starts: int = 4
     """Starts a width."""
-    rounds: int = 2
+    rounds: int = 1
     """Rounds of polishing a width."""
-    steps: int = 600
+    recipe_steps: int = 1_000
     """Steps of the recipe, of 64 inputs each."""
+    longer: tuple[int, ...] = (3_000, 10_000)
+    """Steps of longer recipes, tried on some programs at the exact width."""
+    longest: tuple[str, ...] = ("frac_prevs", "hist")
+    """On which programs."""
     inputs: int = 300
     """On how many inputs each is judged."""
+    minutes: float = 60.0
+    """Begin nothing more after so many minutes of CPU time; what was done before is shown in any case."""
+    runs: Path = Path("out/compression")
+    """Where what is done is kept."""
 
 
 def recipe(pair: Pair, width: int, steps: int, seed: int = 0) -> Pair:
@@ -101,62 +115,162 @@ def output_loss(pair: Pair, found: Record, lesson: Lesson) -> torch.Tensor:
     return total
 
 
-def rows_of(name: str, options: Compression) -> Iterator[dict[str, Any]]:
-    """Compress a program to each width by each method, and judge what comes out."""
-    vocab, length = SIZES[name]
+@cache
+def compiled(name: str) -> Pair:
+    """Compile a program."""
+    tokens, length = SIZES[name]
     e = programs.entry(name)
-    pair = programs.load(name).compile(e.vocab[:vocab], length, e.causal)
-    least = narrowest(pair)
-    lowest = max(1, least - options.below)
+    return programs.load(name).compile(e.vocab[:tokens], length, e.causal)
+
+
+def made(name: str, width: int, method: str, steps: int, options: Compression) -> Pair:
+    """Compress a program to a width; what was learned on the way from the width above is in a folder."""
+    pair = compiled(name)
+    if method == "exact":
+        return pair.compress()
+    if method == "recipe":
+        return recipe(pair, width, steps)
     settings = Narrowing(starts=options.starts, rounds=options.rounds)
+    run = options.runs / f"{name}-{method}-{options.starts}-{options.rounds}"
+    return pair.compress(width, method, settings=settings, out=run)  # type: ignore[arg-type]
 
-    def judged(width: int, method: str, made: Any) -> dict[str, Any]:
-        start = time.process_time()
-        small = made()
-        seconds = time.process_time() - start
-        found = small.faithfulness(inputs=options.inputs)
-        apart = [v for v in found.variables if v.apart]
-        row = {"program": name, "full": pair.model.config.d_model, "width": width, "method": method}
-        row |= {"outputs": found.outputs, "variables": len(apart), "faithful": sum(v.faithful for v in apart)}
-        row |= {"probe": min(v.probe for v in apart), "interchange": min(v.interchange for v in apart)}
-        return row | {"verdict": found.verdict, "seconds": seconds}
 
-    yield judged(least, "exact", lambda: pair.compress())
-    for method in options.method:
-        with tempfile.TemporaryDirectory() as run:
-            for width in range(least - 1, lowest - 1, -1):
-                made = lambda: pair.compress(width, method, settings=settings, out=run)  # noqa: B023, E731
-                yield judged(width, method, made)
-    for width in range(least, lowest - 1, -1):
-        yield judged(width, "recipe", lambda: recipe(pair, width, options.steps))  # noqa: B023
+def row(name: str, width: int, method: str, steps: int, options: Compression) -> dict[str, Any] | None:
+    """Compress and judge, or look up what was found; None where there is no time left."""
+    spent = steps if method == "recipe" else f"{options.starts}-{options.rounds}"
+    kept = options.runs / f"{name}-{width}-{method}-{spent}.json"
+    if kept.exists():
+        found: dict[str, Any] = json.loads(kept.read_text())
+        return found
+    if time.process_time() > 60 * options.minutes:
+        return None
+    start = time.process_time()
+    small = made(name, width, method, steps, options)
+    seconds = time.process_time() - start
+    judged = small.faithfulness(inputs=options.inputs)
+    apart = [v for v in judged.variables if v.apart]
+    found = {"program": name, "full": compiled(name).model.config.d_model, "width": width, "method": method}
+    found |= {"outputs": judged.outputs, "variables": len(apart), "faithful": sum(v.faithful for v in apart)}
+    found |= {"probe": min(v.probe for v in apart), "interchange": min(v.interchange for v in apart)}
+    found |= {"verdict": judged.verdict, "seconds": seconds, "steps": steps}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(found))
+    return found
+
+
+def constant(name: str, options: Compression) -> float:
+    """Return the largest share of inputs that one answer, at every position, is right for."""
+    pair = compiled(name)
+    answers = [a for codes in drawn(pair.signature, options.inputs, 2**12, seed=0) for a in told(pair, codes)]
+    values = {json.dumps(v) for a in answers for v in a}
+    return max(
+        sum(all(json.dumps(v) == value for v in a) for a in answers) / len(answers) for value in values
+    )
+
+
+def told(pair: Pair, codes: Any) -> list[list[Any]]:
+    """Return the program's answers."""
+    return [
+        list(pair.program(list(words), causal=pair.signature.causal)) for words in pair.codec.words(codes)
+    ]
+
+
+HEADINGS = ["program", "d_model", "width", "method", "answers right", "variables faithful", "least probe"]
+HEADINGS += ["least interchange", "verdict", "CPU s"]
+
+
+def cells(r: dict[str, Any]) -> list[Any]:
+    """Put a row into cells."""
+    return [
+        *(r[k] for k in ("program", "full", "width", "method")),
+        f"{r['outputs']:.1%}",
+        f"{r['faithful']} of {r['variables']}",
+        f"{r['probe']:.3f}",
+        f"{r['interchange']:.3f}",
+        r["verdict"],
+        r["seconds"],
+    ]
+
+
+def summary(names: tuple[str, ...], rows: list[dict[str, Any]], options: Compression) -> Table:
+    """Say of each program how narrow it can be, and how narrow it was made."""
+    head = [
+        "program",
+        "d_model",
+        "exact",
+        "bound without PAD",
+        "narrowest faithful",
+        "narrowest right",
+        "a constant",
+    ]
+    body = []
+    for name in names:
+        base = compiled(name).compress()
+        mine = [r for r in rows if r["program"] == name and r["method"] != "recipe"]
+        faithful = [r for r in mine if r["verdict"] == "right for the right reason"]
+        right = [r for r in mine if r["outputs"] >= 0.99]
+        narrow = [min(found, key=lambda r: r["width"]) for found in (faithful, right)]
+        body.append(
+            [name, compiled(name).model.config.d_model, base.model.config.d_model, least_width(base)]
+            + [f"{r['width']} ({r['method']})" for r in narrow]
+            + [f"{constant(name, options):.1%}"]
+        )
+    says = (
+        "How narrow each can be. *Exact* loses nothing at all, and no stream less wide can (`least_width(pair, padding=True)` is "
+        "the same number). *Bound without PAD*: below it, something read at tokens must be misread, and only what makes no "
+        "difference can make up for it. *A constant*: the share of inputs that the best constant answer is right for."
+    )
+    return Table(says, head, body)
+
+
+def figure(names: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+    """Draw accuracy and faithfulness against width."""
+    shown: dict[str, Callable[[dict[str, Any]], float]] = {
+        "answers right": lambda r: r["outputs"],
+        "variables faithful": lambda r: r["faithful"] / r["variables"],
+    }
+    methods = dict.fromkeys(r["method"] for r in rows)
+    lines = {
+        (name, label): {
+            m: [(r["width"], y(r)) for r in rows if r["program"] == name and r["method"] == m]
+            for m in methods
+        }
+        for name in names
+        for label, y in shown.items()
+    }
+    return panels(names, list(shown), lines)
 
 
 def main(options: Compression) -> None:
     torch.set_num_threads(1)
     names = options.program[:1] if options.quick else options.program
-    rows = [row for name in names for row in rows_of(name, options)]
-    rows.sort(key=lambda r: (names.index(r["program"]), -r["width"]))
-    head = ["program", "d_model", "width", "method", "answers right", "variables faithful"]
-    head += ["least probe", "least interchange", "verdict", "CPU s"]
-    cells = [
-        [
-            *(r[k] for k in ("program", "full", "width", "method")),
-            f"{r['outputs']:.1%}",
-            f"{r['faithful']} of {r['variables']}",
-            f"{r['probe']:.3f}",
-            f"{r['interchange']:.3f}",
-            r["verdict"],
-            r["seconds"],
-        ]
-        for r in rows
-    ]
+    exact = {name: narrowest(compiled(name)) for name in names}
+    wanted = [(name, exact[name], "exact") for name in names]
+    for method in options.method:
+        for down in range(0 if method == "recipe" else 1, options.below + 1):
+            wanted += [(name, exact[name] - down, method) for name in names]
+    found = [row(name, width, method, options.recipe_steps, options) for name, width, method in wanted]
+    rows = [r for r in found if r is not None]
+    order = ["exact", *options.method]
+    rows.sort(key=lambda r: (names.index(r["program"]), -r["width"], order.index(r["method"])))
     says = (
-        f"Each pair at {options.inputs} fresh inputs; *recipe* is the paper's, shortened to {options.steps:,} steps. "
+        f"Each pair at {options.inputs} fresh inputs; *recipe* is the paper's, shortened to {options.recipe_steps:,} steps. "
         f"Learned widths: {options.starts} starts, seed 0, each width from the one above; its seconds are its own."
     )
-    publish(
-        "compression", "Compression", [Table(says, head, cells)], {"rows": rows}, options, page="realistic"
-    )
+    tables = [summary(names, rows, options), Table(says, HEADINGS, [cells(r) for r in rows])]
+    longest = () if options.quick else [n for n in options.longest if n in names]
+    steps = (options.recipe_steps, *options.longer)
+    long = [row(name, exact[name], "recipe", n, options) for name in longest for n in steps]
+    longer = [[r["program"], r["width"], r["steps"], *cells(r)[4:]] for r in long if r is not None]
+    if longer:
+        says = "What more steps change for the paper's recipe, at the exact width."
+        tables.append(Table(says, ["program", "width", "steps", *HEADINGS[4:]], longer))
+    if options.write:
+        (PAGES / "compression.svg").write_text(figure(names, rows))
+        picture = "![Answers right and variables faithful against width](compression.svg)"
+        tables[0] = replace(tables[0], says=f"{picture}\n\n{tables[0].says}")
+    data = {"rows": rows, "longer": [r for r in long if r is not None]}
+    publish("compression", "Compression", tables, data, options, page="realistic")
 
 
 if __name__ == "__main__":
