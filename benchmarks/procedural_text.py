@@ -31,7 +31,7 @@ LEFT_OUT = ("test", "tests", "site-packages", "lib2to3", "encodings", "idlelib")
 WARMUP = {"layers": 2, "heads": 4, "width": 64, "context": 128, "untied": True, "alike": True}
 WARMUP |= {"batch": 32, "rate": 1e-3, "schedule": "constant", "warmup": 100, "cooldown": 500, "decay": 0.01}
 WARMUP |= {"every": 100, "held": 300}
-OWN = flat("text") | {"untied": True, "held": 256, "every": 125}
+OWN = flat("text") | {"untied": True, "held": 128, "every": 50}
 ARMS: tuple[tuple[str, str | None, str], ...] = (
     ("none", None, ""),
     ("Set, attention + MLP + LayerNorm", SET, "attention+mlp+layernorm"),
@@ -53,6 +53,8 @@ class Settings(Options):
     """Of each training."""
     warmup_steps: int = 800
     """Of each warm-up."""
+    arms: int = len(ARMS)
+    """Only the first so many."""
 
 
 def corpus(place: Path, most: int | None = None) -> str:
@@ -87,6 +89,7 @@ def share(curve: list[dict[str, Any]], loss: float) -> float | None:
 
 def main(options: Settings) -> None:
     seeds, steps, longest = range(options.seeds), options.steps, options.warmup_steps
+    arms = ARMS[: options.arms]
     place = KEPT
     if options.quick:
         seeds, steps, longest, place = range(1), 20, 10, KEPT / "quick"
@@ -100,7 +103,7 @@ def main(options: Settings) -> None:
     sweep(tiny, given, place / "warmups", workers=options.workers)
     runs = [
         (name, OWN | {"text": [text], "seed": s, "steps": steps}, task, parts)
-        for name, task, parts in ARMS
+        for name, task, parts in arms
         for s in seeds
     ]
     for _, one, task, parts in runs:
@@ -110,7 +113,7 @@ def main(options: Settings) -> None:
 
     curves = {
         name: [run["result"]["curve"] for (n, *_), run in zip(runs, found) if n == name]
-        for name, _, _ in ARMS
+        for name, _, _ in arms
     }
     goal = mean(curve[-1]["loss"] for curve in curves["none"])
     rows, data = [], []
