@@ -9,7 +9,8 @@ from janiform.errors import InputError, JaniformError
 from janiform.ir.semantics import Signature
 from janiform.model import Config, Transformer
 from janiform.procedural import Step, Training, embed, resume, run
-from janiform.procedural.embedded import CONSTANT, Subspace, program_of
+from janiform.procedural.embedded import CONSTANT, Subspace
+from janiform.procedural.from_program import program_of
 from janiform.tasks.procedural import known, read, rows
 
 IDENTITY = "identity(symbols=6, longest=8)"
@@ -134,6 +135,7 @@ def test_programs_are_named_by_task_by_library_or_by_pair(tmp_path):
     [
         (16, IDENTITY, "the program takes d_model 2. or more, not 16"),
         (32, "heads=identity", "no part called 'heads'"),
+        (32, "attention+positions=identity", "take both or neither"),
         (32, "multiplication", "no program of the library is behind multiplication"),
         (32, "sett", "the library has no program 'sett'"),
     ],

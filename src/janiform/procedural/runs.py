@@ -24,8 +24,8 @@ from janiform.procedural.autograd import Autograd
 from janiform.procedural.corpus import corpus
 from janiform.procedural.descent import Descent, Point
 from janiform.procedural.documents import require
-from janiform.procedural.embedded import begin_with
 from janiform.procedural.engine import Engine, choose
+from janiform.procedural.from_program import begin_with
 from janiform.procedural.processes import Processes
 from janiform.procedural.report import Report, reporting
 from janiform.procedural.source import Made, Source

@@ -49,7 +49,7 @@ class Training:
     take: tuple[str, ...] = ()
     """Parts of other models to begin with, each as ``Taken.read`` reads it."""
     from_program: tuple[str, ...] = ()
-    """Compiled programs to begin with, each as parts and a program: ``attention=induction``, as ``embedded`` reads it."""
+    """Compiled programs to begin with, each as parts and a program: ``attention=induction``, as ``from_program`` reads it."""
     embeddings: Embeddings = "average"
     shuffle: bool = False
     """A control: whether the entries of each matrix that is taken are permuted."""
