@@ -50,6 +50,8 @@ def _run(words: list[str], *, as_json: bool) -> int:
     if words == ["--version"]:
         print(f"janiform {__version__}")
         return 0
+    if words[:2] == ["decompile", "train"]:
+        words = ["decompile-train", *words[2:]]
     try:
         command = tyro.cli(
             COMMANDS,

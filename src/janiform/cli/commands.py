@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg, subcommand
 from janiform.cli.answers import Answer, columns, shown
 from janiform.cli.dataset import DatasetCommand
 from janiform.cli.decompiling import Decompile
+from janiform.cli.decompiling_compiled import TrainDecompiler
 from janiform.cli.disguising import Compress, Disguise, Retrain
 from janiform.cli.exporting import Export
 from janiform.cli.learning import Learn
@@ -261,6 +262,7 @@ COMMANDS: Any = (
     | Annotated[Warmup, subcommand("warmup")]
     | Annotated[Finetune, subcommand("finetune")]
     | Annotated[Decompile, subcommand("decompile")]
+    | Annotated[TrainDecompiler, subcommand("decompile-train")]
     | Annotated[DatasetCommand, subcommand("dataset")]
     | Annotated[Compress, subcommand("compress")]
     | Annotated[Disguise, subcommand("disguise")]

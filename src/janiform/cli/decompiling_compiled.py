@@ -1,11 +1,16 @@
-"""Decompile a compiled transformer: weights go in, the program comes out with what was compared."""
+"""Decompile a compiled transformer: weights go in, the program comes out with what was compared; and train the network for it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
 
 from janiform.cli.answers import Answer, columns
+from janiform.cli.progress import progress
 from janiform.cli.words import read_tokens
 from janiform.errors import InputError
 
@@ -47,3 +52,50 @@ def decompile_compiled(
         *([("written to", out)] if out is not None else []),
     ]
     return Answer({k: facts[k] for k in KEYS}, f"{facts['program']}\n{columns(rows)}", good=e.exact)
+
+
+@dataclass(frozen=True)
+class TrainDecompiler:
+    """Train the network of the neural decompiler on a data set that janiform dataset make has made."""
+
+    data: Annotated[Positional[Path], arg(metavar="DATASET")]
+    """The folder of the data set; its training part is learned from."""
+    out: Path
+    """The folder to write to: network.safetensors, log.jsonl, and what going on needs; the same command goes on where it
+    was stopped. Under torchrun all processes share each batch."""
+    steps: int = 1200
+    """How many batches are learned from."""
+    batch: int = 64
+    """How many statements a batch has."""
+    rate: float = 1e-3
+    """The learning rate at its highest."""
+    seed: int = 0
+    """Seed of the first weights and of all draws."""
+    width: int = 96
+    """How wide the network is."""
+    layers: int = 2
+    """How many layers it has."""
+    programs: int | None = None
+    """Learn from so many programs at most."""
+    json: bool = False
+    """Print one JSON object."""
+
+    def __call__(self) -> Answer:
+        import torch
+
+        from janiform.decompile.dataset import Dataset
+        from janiform.decompile.neural.training import Recipe, train
+
+        torch.set_num_threads(1)
+        recipe = Recipe(
+            steps=self.steps,
+            batch=self.batch,
+            rate=self.rate,
+            seed=self.seed,
+            width=self.width,
+            layers=self.layers,
+        )
+        with progress("training") as tick:
+            facts = train(Dataset.open(self.data), self.out, recipe, limit=self.programs, tell=tick).facts()
+        rows = [*facts.items(), ("written to", self.out / "network.safetensors")]
+        return Answer(facts, columns(rows))

@@ -16,6 +16,7 @@ from janiform.decompile.compiled.exact import exact
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.evidence import Evidence, compare
 from janiform.decompile.given import subject
+from janiform.decompile.neural.way import neural
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
 from janiform.errors import CompileError
@@ -26,7 +27,7 @@ from janiform.model import Transformer
 from janiform.pair import Pair
 
 Way = Callable[[Subject], Iterator[Program]]
-WAYS: tuple[tuple[Literal["exact"], Way], ...] = (("exact", exact),)
+WAYS: tuple[tuple[Literal["exact", "neural"], Way], ...] = (("exact", exact), ("neural", neural))
 """The ways in the order in which they are tried: each yields programs, of which none counts before it is compared."""
 
 LARGEST = 256
@@ -60,8 +61,8 @@ def decompile(
     of any of these (.safetensors, .npz), or a model that Tracr assembled. ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
 
-    There is one way so far, the exact one. Raises CannotDecompile where it fails: with the residual error, where what was
-    seen is no table, or with the share of inputs on which the best program differs.
+    The exact way is tried first, then the neural one. Raises CannotDecompile where all fail: with what the exact one says and
+    its residual error, where what was seen is no table, or with the share of inputs on which the best program differs.
 
     >>> import janiform as jf
     >>> reverse = jf.parse("reverse = aggregate(select(indices, length - indices - 1, ==), tokens);")
@@ -71,28 +72,34 @@ def decompile(
     """
     start = time.perf_counter()
     what = subject(given, vocab=vocab, classes=classes, causal=causal)
+    failures: list[CannotDecompile] = []
     for method, way in WAYS:
         best: tuple[Program, Evidence] | None = None
-        for program in way(what):
-            first = compare(what, program, limit=0, draws=GLANCE, seed=seed)
-            if best is not None and first.agreed <= HOPELESS * first.checked:
-                continue
-            found = compared(what, program, limit=limit, draws=draws, seed=seed)
-            if best is None or found.agreed > best[1].agreed:
-                best = program, found
-            if found.exact:
-                break
-        if best is not None and best[1].agreed >= ALIKE * best[1].checked:
+        try:
+            for program in way(what):
+                first = compare(what, program, limit=0, draws=GLANCE, seed=seed)
+                if best is not None and first.agreed <= HOPELESS * first.checked:
+                    continue
+                found = compared(what, program, limit=limit, draws=draws, seed=seed)
+                if best is None or found.agreed > best[1].agreed:
+                    best = program, found
+                if found.exact:
+                    break
+        except CannotDecompile as e:
+            failures.append(e)
+            continue
+        assert best is not None, "a way yields a program or raises"
+        if best[1].agreed >= ALIKE * best[1].checked:
             return Decompiled(best[0], what.signature, method, best[1], time.perf_counter() - start, what)
-        if best is not None:
-            share = 1 - best[1].agreed / best[1].checked
-            seen = list(best[1].counterexample or ())
-            raise CannotDecompile(
-                f"the weights were read as a program that differs from them on {share:.1%} of {best[1].checked:,} inputs, such as {seen}; "
-                "the exact way reads no more of them, and there is no other way yet",
+        share = 1 - best[1].agreed / best[1].checked
+        seen = list(best[1].counterexample or ())
+        failures.append(
+            CannotDecompile(
+                f"the weights were read as a program that differs from them on {share:.1%} of {best[1].checked:,} inputs, such as {seen}",
                 share,
             )
-    raise AssertionError("a way yields a program or raises")
+        )
+    raise failures[0] from failures[-1]
 
 
 def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: int) -> Evidence:

@@ -31,7 +31,7 @@ class Decompiled:
 
     program: Program
     signature: Signature
-    method: Literal["exact"]
+    method: Literal["exact", "neural"]
     evidence: Evidence
     seconds: float
     subject: Subject
