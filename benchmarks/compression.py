@@ -50,9 +50,9 @@ class Compression(Options):
     """Starts a width."""
     rounds: int = 1
     """Rounds of polishing a width."""
-    recipe_steps: int = 1_000
+    recipe_steps: int = 600
     """Steps of the recipe, of 64 inputs each."""
-    longer: tuple[int, ...] = (3_000, 10_000)
+    longer: tuple[int, ...] = (2_400, 9_600)
     """Steps of longer recipes, tried on some programs at the exact width."""
     longest: tuple[str, ...] = ("frac_prevs", "hist")
     """On which programs."""
@@ -245,11 +245,16 @@ def main(options: Compression) -> None:
     torch.set_num_threads(1)
     names = options.program[:1] if options.quick else options.program
     exact = {name: narrowest(compiled(name)) for name in names}
+    longest = () if options.quick else [n for n in options.longest if n in names]
+    long_steps = (options.recipe_steps, *options.longer)
     wanted = [(name, exact[name], "exact") for name in names]
-    for method in options.method:
-        for down in range(0 if method == "recipe" else 1, options.below + 1):
-            wanted += [(name, exact[name] - down, method) for name in names]
+    learned = [m for m in options.method if m != "recipe"]
+    if "recipe" in options.method:
+        wanted += [(n, exact[n] - down, "recipe") for down in range(options.below + 1) for n in names]
+    for down in range(1, options.below + 1):
+        wanted += [(name, exact[name] - down, method) for method in learned for name in names]
     found = [row(name, width, method, options.recipe_steps, options) for name, width, method in wanted]
+    long = [row(name, exact[name], "recipe", n, options) for name in longest for n in long_steps]
     rows = [r for r in found if r is not None]
     order = ["exact", *options.method]
     rows.sort(key=lambda r: (names.index(r["program"]), -r["width"], order.index(r["method"])))
@@ -258,9 +263,6 @@ def main(options: Compression) -> None:
         f"Learned widths: {options.starts} starts, seed 0, each width from the one above; its seconds are its own."
     )
     tables = [summary(names, rows, options), Table(says, HEADINGS, [cells(r) for r in rows])]
-    longest = () if options.quick else [n for n in options.longest if n in names]
-    steps = (options.recipe_steps, *options.longer)
-    long = [row(name, exact[name], "recipe", n, options) for name in longest for n in steps]
     longer = [[r["program"], r["width"], r["steps"], *cells(r)[4:]] for r in long if r is not None]
     if longer:
         says = "What more steps change for the paper's recipe, at the exact width."

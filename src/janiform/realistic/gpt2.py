@@ -73,8 +73,8 @@ def _causal(pair: Pair) -> Signature:
         )
         raise CompileError(
             f"{pair.program.where(reader)} may look at later positions, and a GPT-2 sees none: its attention is causal. "
-            "Give causal=False for a model of the same shape with attention both ways, which Transformer runs; or compile "
-            "the program with causal=True, where it then means something else"
+            "causal=False (--both-ways) gives a model of the same shape with attention both ways, which Transformer runs; "
+            "the program compiled with causal=True would mean something else"
         )
     return s if s.causal else Signature(s.vocab, s.max_len, True, s.bos, s.pad)
 
