@@ -19,11 +19,10 @@ import torch
 import tyro
 from beside.results import Options, Table, publish
 
-from janiform.bench.fresh import FreshWeights, turned
+from janiform.bench.fresh import FreshWeights, load, turned
 from janiform.decompile.dataset import Entry, Plan
 from janiform.decompile.dataset.sampling import Drawn, Sampler
 from janiform.decompile.dataset.verify import disagreeing, disagreement, inputs
-from janiform.model import Transformer
 from janiform.text.json import dumps
 
 
@@ -74,12 +73,13 @@ def main(options: Settings) -> None:
     verified = sum(1 for epoch in range(options.epochs) for _ in fresh.epoch(epoch))
     later = time.process_time() - start
     rng = np.random.default_rng(0)
+    models = [p.model for p in fresh.epoch(0)]
     for i in range(count):
         pair, weights, outcomes = fresh.plain(i)
         with clock("fresh: turn"):
             changed = turned(pair, weights, rng)
         with clock("fresh: model"):
-            model = Transformer.from_weights(pair.model.config, changed).requires_grad_(False)
+            model = load(models[i], changed)
         with clock("fresh: compare"):
             disagreement(model, pair.readouts[0], outcomes, given)
     rows = [

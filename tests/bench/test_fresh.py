@@ -20,9 +20,11 @@ def test_weights_are_fresh_and_right() -> None:
     drawing = Sampler(SIGNATURE, (1, 6), seed=4).programs()
     entries = [Entry(d.canonical, d.behavior, d.size, dumps(d.program)) for d, _ in zip(drawing, range(4))]
     fresh = FreshWeights(entries, SIGNATURE)
-    for a, b, again in zip(fresh.epoch(0), fresh.epoch(1), fresh.epoch(0)):
-        assert a.compared == 100
-        one, other, same = (p.model.weights()["pos_embed.W_pos"] for p in (a, b, again))
-        assert np.array_equal(one, same) and not np.allclose(one, other)
-        for p in (a, b):
-            assert replace(p.pair, model=p.model).check().mismatches == 0
+    drawn: list[list[np.ndarray]] = []
+    for number in (0, 1, 0):
+        drawn.append([])
+        for p in fresh.epoch(number):
+            assert p.compared == 100 and replace(p.pair, model=p.model).check().mismatches == 0
+            drawn[-1].append(p.model.weights()["pos_embed.W_pos"])
+    for one, other, again in zip(*drawn):
+        assert np.array_equal(one, again) and not np.allclose(one, other)

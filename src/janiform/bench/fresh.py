@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from janiform.decompile.dataset.reading import Entry
 from janiform.decompile.dataset.verify import Inputs, disagreement, inputs
@@ -23,7 +24,10 @@ from janiform.realistic.disguise import Weights, gauge_heads, shuffle_units, tur
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FreshPair:
-    """A program of a data set with weights that were drawn for it, and on how many inputs the two were compared."""
+    """A program of a data set with weights that were drawn for it, and on how many inputs the two were compared.
+
+    The model of a program is one object, whose weights the next epoch replaces; ``model.weights()`` copies them.
+    """
 
     entry: Entry
     model: Transformer
@@ -51,6 +55,7 @@ class FreshWeights:
     count: int = 100
     seed: int = 0
     redrawn: int = 0
+    _models: dict[int, Transformer] = field(default_factory=dict)
     _kept: dict[int, tuple[Pair, dict[str, np.ndarray], Outcomes]] = field(default_factory=dict)
 
     def epoch(self, number: int) -> Iterator[FreshPair]:
@@ -60,7 +65,7 @@ class FreshWeights:
             pair, weights, outcomes = self.plain(i)
             rng = np.random.default_rng([self.seed, number, i])
             changed = turned(pair, weights, rng)
-            model = self.compared(pair, changed, outcomes, given)
+            model = self.compared(i, changed, outcomes, given)
             yield FreshPair(entry, model, pair, len(given))
 
     def plain(self, i: int) -> tuple[Pair, dict[str, np.ndarray], Outcomes]:
@@ -73,16 +78,29 @@ class FreshWeights:
         return self._kept[i]
 
     def compared(
-        self, pair: Pair, weights: Mapping[str, np.ndarray], outcomes: Outcomes, given: Inputs
+        self, i: int, weights: Mapping[str, np.ndarray], outcomes: Outcomes, given: Inputs
     ) -> Transformer:
         """Return a model of the weights that agrees with the program on every input that is compared."""
-        for config in (pair.model.config, replace(pair.model.config, dtype="float64")):
-            model = Transformer.from_weights(config, weights).requires_grad_(False)
-            wrong = disagreement(model, pair.readouts[0], outcomes, given)
-            if not wrong:
-                return model
+        pair = self._kept[i][0]
+        if i not in self._models:
+            self._models[i] = Transformer.from_weights(pair.model.config, weights).requires_grad_(False)
+        model = load(self._models[i], weights)
+        wrong = disagreement(model, pair.readouts[0], outcomes, given)
+        if wrong:
             self.redrawn += 1
-        raise AssertionError(f"weights and program differ on {wrong} inputs: {pair.program}")
+            fine = replace(pair.model.config, dtype="float64")
+            model = Transformer.from_weights(fine, weights).requires_grad_(False)
+            wrong = disagreement(model, pair.readouts[0], outcomes, given)
+        if wrong:
+            raise AssertionError(f"weights and program differ on {wrong} inputs: {pair.program}")
+        return model
+
+
+def load(model: Transformer, weights: Mapping[str, np.ndarray]) -> Transformer:
+    """Put weights of the same shapes into a model."""
+    for name, parameter in model.named_parameters():
+        parameter.copy_(torch.from_numpy(weights[name]))
+    return model
 
 
 def turned(pair: Pair, weights: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
