@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -42,6 +43,10 @@ WAYS: dict[str, tuple[str, Callable[[Subject, Network], Iterable[jf.Program]]]] 
         "no search: the likeliest statement of each head, untested",
         lambda given, network: neural(given, network, beam=1, repair=False, test=False),
     ),
+    "untrained": (
+        "the same search with an untrained network",
+        lambda given, network: neural(given, untrained(network)),
+    ),
     "behavior": ("inputs and outputs alone", lambda given, network: behavior_only(given)),
 }
 
@@ -59,11 +64,18 @@ class Settings(Options):
     tiers: tuple[str, ...] = ("T0", "T2")
     """Which tiers are measured."""
     ways: tuple[str, ...] = ("whole",)
-    """Which ways are measured: whole, "no repair", "no search", behavior."""
+    """Which ways are measured: whole, "no repair", "no search", untrained, behavior."""
     rows: Path = Path("out/decompile-neural.jsonl")
     """Where the rows are kept."""
     seconds: float = 1e9
     """Stop after so long; what is missing is measured by the next run."""
+
+
+@lru_cache(maxsize=1)
+def untrained(network: Network) -> Network:
+    """A network of the same shape that has learned nothing."""
+    torch.manual_seed(0)
+    return Network(network.grammar, network.size).eval().requires_grad_(False)
 
 
 def behavior_only(given: Subject) -> Iterable[jf.Program]:
