@@ -141,9 +141,14 @@ def test_programs_are_named_by_task_by_library_or_by_pair(tmp_path):
     ],
 )
 def test_what_cannot_be_embedded_is_refused(width, text, says):
-    settings = {"task": IDENTITY, "width": width, "heads": 2, "from_program": [text]}
+    settings = {"task": IDENTITY, "width": width, "heads": 2, "untied": True, "from_program": [text]}
     with pytest.raises(JaniformError, match=says):
         run(Training.of(settings))
+
+
+def test_tied_weights_have_no_room_for_a_read_out():
+    with pytest.raises(InputError, match="give --untied"):
+        run(Training.of({"task": IDENTITY, "width": 32, "heads": 2, "from_program": ["identity"]}))
 
 
 def test_a_program_that_looks_ahead_is_refused():

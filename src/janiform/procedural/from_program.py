@@ -40,13 +40,15 @@ def program_of(text: str, task: str, length: int) -> tuple[Program, Signature]:
 
 
 def begin_with(
-    model: Transformer, texts: Iterable[str], task: str, *, shuffle: bool, noise: float, seed: int
+    model: Transformer, texts: Iterable[str], task: str, *, tied: bool, shuffle: bool, noise: float, seed: int
 ) -> list[str]:
     """Put programs into a model as ``PARTS=PROGRAM`` says, for the rows of a task; '' is a text."""
     behind = known(read(task)) if task else None
     taken: dict[str, None] = {}
     for number, text in enumerate(texts):
         chosen = Taken.read(text) if re.match(r"[\w+]+=", text) else Taken(("full",), text)
+        if tied and {"full", "embeddings"} & set(chosen.parts):
+            raise InputError(f"{text} is read off otherwise than its tokens are embedded: give --untied")
         program, signature = program_of(chosen.model, task, model.config.n_ctx)
         taken |= dict.fromkeys(
             embed(

@@ -155,6 +155,7 @@ def begin(training: Training, source: Source) -> tuple[Transformer, list[str]]:
         model,
         training.from_program,
         training.task,
+        tied=not training.untied,
         shuffle=training.shuffle,
         noise=training.noise,
         seed=training.budget.seed,
