@@ -40,6 +40,8 @@ BEAM = 16
 """So many statements are kept as they are written."""
 REPAIRED, TRIED = 3, 240
 """So many of the nearest proposals are repaired, by so many trials in all."""
+CHANGED = 1_500
+"""Parts are taken from so many changed proposals at most."""
 STAND = 3
 """At most so many statements of one head are kept: one that brings several things has several."""
 LINEAR = 1e-3
@@ -150,14 +152,13 @@ class Search:
     def put_together(self, written: Sequence[Proposal], head: HeadView) -> list[Seq]:
         """Look for a selector made of parts of proposals, and of parts in which one token is changed."""
         parts: dict[Selector, None] = {}
-        for change in (False, True):
-            for p in written:
-                for tokens in self.neighbors(p.tokens) if change else (p.tokens,):
-                    n = self.read(tokens)
-                    if isinstance(n, Aggregate | Count):
-                        parts.update((s, None) for s in walk(n.selector) if isinstance(s, Select))
-                    if len(parts) > PARTS:
-                        break
+        changed = (tokens for p in written for tokens in self.neighbors(p.tokens))
+        for tokens in itertools.chain((p.tokens for p in written), itertools.islice(changed, CHANGED)):
+            n = self.read(tokens)
+            if isinstance(n, Aggregate | Count):
+                parts.update((s, None) for s in walk(n.selector) if isinstance(s, Select))
+            if len(parts) > PARTS:
+                break
         scores = [Tokens(), *self.found]
         for s in itertools.islice(selectors(list(parts), scores, self.run, head.looks), REPAIRED):
             if (made := self.under(s, head)) is not None:
