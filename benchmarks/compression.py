@@ -262,6 +262,8 @@ def main(options: Compression) -> None:
         f"Each pair at {options.inputs} fresh inputs; *recipe* is the paper's, shortened to {options.recipe_steps:,} steps. "
         f"Learned widths: {options.starts} starts, seed 0, each width from the one above; its seconds are its own."
     )
+    if None in found:
+        says += f" {found.count(None)} more were left out for lack of time."
     tables = [summary(names, rows, options), Table(says, HEADINGS, [cells(r) for r in rows])]
     longer = [[r["program"], r["width"], r["steps"], *cells(r)[4:]] for r in long if r is not None]
     if longer:
