@@ -19,7 +19,7 @@ from janiform.decompile.trained.heads import Reading, read_head
 from janiform.decompile.trained.interventions import Head, grouped, intervene, pairs
 from janiform.decompile.trained.needed import needed_heads
 from janiform.decompile.trained.observe import interpreted, observe
-from janiform.decompile.trained.selectors import SMALL
+from janiform.decompile.trained.selectors import SMALL, offset
 from janiform.decompile.trained.synthesis import Found, Situations, synthesize
 from janiform.decompile.trained.verify import answers
 from janiform.ir.nodes import Sequence as Variable
@@ -166,6 +166,7 @@ def read(model: Transformer, sampler: Sampler, batch: Sequences, needed: Sequenc
         here = [read_head(observed, run, *head, known, last=last) for head in needed if head[0] == layer]
         readings += here
         known += [copied(r.selector, Tokens()) for r in here if r.single]
+        known += [copied(offset(by), Tokens()) for r in here if not r.single for by in r.offsets if by]
         known = list(dict.fromkeys(known))
     return readings
 

@@ -34,6 +34,9 @@ from janiform.ir.nodes import Aggregate, And, Best, Count, Indices, Map, Select,
 from janiform.ir.nodes import Sequence as Variable
 from janiform.tasks.sequences import Sampler
 
+HELD = 16
+"""The most variables of earlier layers, the simplest, of which a later one counts where they hold something."""
+
 NODE = 0.5
 """Bits of a node that a variable is made of."""
 
@@ -111,6 +114,9 @@ def written(sampler: Sampler, run: Run, reading: Reading, known: Sequence[Featur
             made.append(Feature(commonest(sampler, selector), "category", (), uneven=uneven))
             like = Select(Apply("==", (Arg(0), Arg(1))), Tokens(), Tokens())
             made.append(Feature(counted(selector, like), "count", (), uneven=uneven))
+            if selector is not EVERY and of_keys(selector):
+                last = copied(Best(selector, "rightmost"), Tokens())
+                made.append(Feature(last, "category", (), single=True))
         if few:
             met = [s for s in sampler.symbols if takes(selector, s) is not False]
             made += [Feature(told(selector, s), "count", (), selector) for s in met]
@@ -158,12 +164,23 @@ def takes(selector: Selector, token: str) -> bool | None:
     return None
 
 
+def of_keys(selector: Selector) -> bool:
+    """Whether the key alone decides what a selector takes."""
+    match selector:
+        case And(left=left, right=right):
+            return of_keys(left) and of_keys(right)
+        case Select(pred=pred):
+            return pred.arity <= 1
+    return False
+
+
 def held(sampler: Sampler, known: Sequence[Feature]) -> list[Selector]:
     """Keys at which two things hold that earlier layers know: the token is s, and one like it was seen or copied."""
     flags: list[Selector] = []
+    simplest = sorted((f for f in known if f.kind != "place"), key=lambda f: f.bits)[:HELD]
     for symbol in sampler.symbols:
         token = Apply("==", (Arg(0), Lit(symbol)))
-        for f in known:
+        for f in simplest:
             if f.kind == "count":
                 flags.append(flag(Apply("and", (token, Apply(">", (Arg(1), Lit(0))))), (Tokens(), f.node)))
             elif f.node is not Tokens():

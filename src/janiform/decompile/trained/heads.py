@@ -28,7 +28,7 @@ from janiform.decompile.trained.selectors import (
     under,
 )
 from janiform.ir.evaluate import Run
-from janiform.ir.nodes import And, Best, Select, Selector
+from janiform.ir.nodes import And, Best, Select, Selector, Tokens
 from janiform.ir.nodes import Sequence as Variable
 
 LONGEST, WORTH = 4, 0.01
@@ -75,7 +75,11 @@ def read_head(
     pattern = observed.patterns[layer, head][:, :width, :width]
     queries = (observed.batch.asked if last else observed.counted)[:, :width]
     tried = Tried(run, pattern, queries)
-    sets = [among(liked) for liked in favorites(observed, pattern, queries)]
+    sets = [
+        among(liked, variable)
+        for variable in (Tokens(), *variables)
+        for liked in favorites(observed, run, pattern, queries, variable)
+    ]
     edges = [Best(liked, rule) for liked in sets for rule in EDGES]
     for selector in chain(candidates(observed.sampler, variables), sets, edges):
         tried.consider(selector)
@@ -84,16 +88,18 @@ def read_head(
         tried.consider(And(one, other))
     order = tried.best_order()
     if tried.explained(order) < PARTLY and len(observed.sampler.symbols) <= SMALL:
-        tokens = observed.batch.tokens[:, :width][queries]
-        for selector, codes in tried.better_under(tokens, order):
+        asking = observed.batch.tokens[:, :width][queries]
+        for selector, codes in tried.better_under(asking, order):
             tried.consider(under([observed.sampler.vocab[t] for t in codes], selector))
         order = tried.best_order()
     listed = tuple(tried.several[i] for i in order)
     widths = run.pairs_selected(first_of(listed)).sum(2)[queries]
     lone = float((widths <= 1).mean())
     single = lone > 0.98 or EVERY not in listed and lone > 0.9
-    offsets = near(pattern, queries)
     overlap = tried.explained(order)
+    tokens = observed.batch.tokens[:, :width]
+    parts = [queries & (tokens == t) for t in np.unique(tokens[queries])] if overlap < PARTLY else []
+    offsets = tuple(sorted({by for part in (queries, *parts) for by in near(pattern, part)}))
     told = single or overlap > PARTLY and listed != (EVERY,)
     periods = () if told else periodic(pattern, queries)
     return Reading(layer, head, listed, overlap, single, offsets, periods)
@@ -169,21 +175,26 @@ class Tried:
 
 
 def favorites(
-    observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]
+    observed: Observed,
+    run: Run,
+    pattern: NDArray[np.float32],
+    queries: NDArray[np.bool_],
+    variable: Variable,
 ) -> list[tuple[str, ...]]:
-    """Sets of tokens that a head gives more weight than others, whatever the query is or under one, and the symbols in them.
+    """Values of a variable that a head gives more weight than others, whatever the query is or under one, and the symbols among them.
 
-    Of each there is one with the tokens that were not met.
+    Of each set there is one with the values that were not met.
     """
     sampler = observed.sampler
     if len(sampler.symbols) > SMALL:
         return []
-    tokens = observed.batch.tokens[:, : pattern.shape[1]]
-    each = [queries & (tokens == t) for t in np.unique(tokens[queries])]
+    tokens = observed.batch.tokens[:, : run.width]
+    column, code = run.column(variable), {name: i for i, name in enumerate(sampler.vocab)}
+    values = np.array([code.get(str(v), sampler.pad) for v in column.values])[column.codes]
     codes = np.arange(sampler.eos)
     sets = []
-    for here in (queries, *each):
-        more, less = favored(observed, pattern, here)
+    for here in (queries, *(queries & (tokens == t) for t in np.unique(tokens[queries]))):
+        more, less = favored(values, pattern, here)
         sets += [codes[np.isin(codes, more)], codes[~np.isin(codes, less)]] if len(more) else []
     sets += [liked[liked < sampler.bos] for liked in sets]
     several = dict.fromkeys(tuple(sampler.vocab[t] for t in liked) for liked in sets)
@@ -191,15 +202,13 @@ def favorites(
 
 
 def favored(
-    observed: Observed, pattern: NDArray[np.float32], queries: NDArray[np.bool_]
+    values: NDArray[np.int64], pattern: NDArray[np.float32], queries: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The tokens above and below the widest gap in the weight that a head gives them beside an even share."""
+    """The values of keys above and below the widest gap in the weight that a head gives them beside an even share."""
     order = np.arange(pattern.shape[1])
     even = np.tri(len(order)) / (order[:, None] + 1)
-    tokens = observed.batch.tokens[:, : len(order)].ravel()
     got, fair = (
-        np.bincount(tokens, (w * queries[:, :, None]).sum(1).ravel(), len(observed.sampler.vocab))
-        for w in (pattern, even)
+        np.bincount(values.ravel(), (w * queries[:, :, None]).sum(1).ravel()) for w in (pattern, even)
     )
     met = np.flatnonzero(fair > 0)
     shares = got[met] / fair[met]

@@ -305,7 +305,10 @@ def faithful(model: Transformer, sampler: Sampler, settings: Settings, tell: Tel
     if first.found.wrong > NEARLY or extracting.evidence != "interventions":
         return first
     best, worst = first, faith(model, sampler, first)
-    for changed in (replace(extracting, any_token=True), replace(extracting, together=True)):
+    changes = [replace(extracting, any_token=True)]
+    if len({layer for layer, _ in first.needed}) < len(first.needed):
+        changes.append(replace(extracting, together=True))
+    for changed in changes:
         if worst < GOOD:
             other = extract(model, sampler, changed, earlier=first, tell=tell)
             if other.found.wrong <= NEARLY and (found := faith(model, sampler, other)) > worst:

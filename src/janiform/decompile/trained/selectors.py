@@ -82,9 +82,9 @@ def token_is(token: str, variable: Variable = TOKENS) -> Selector:
     return Select(Apply("==", (KEY, Lit(token))), variable, Tokens())
 
 
-def among(tokens: Sequence[str]) -> Selector:
-    """Every key that is one of these tokens."""
-    return Select(Apply("in", (KEY, *map(Lit, tokens))), Tokens(), Tokens())
+def among(tokens: Sequence[str], variable: Variable = TOKENS) -> Selector:
+    """Every key that is one of these tokens, or at which another variable is."""
+    return Select(Apply("in", (KEY, *map(Lit, tokens))), variable, Tokens())
 
 
 def under(tokens: Sequence[str], selector: Selector) -> Selector:
