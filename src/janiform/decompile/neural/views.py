@@ -102,14 +102,16 @@ def view(subject: Subject) -> ModelView:
         given = np.concatenate([np.full((len(own), 1), roles.bos), ids[x[own, :k]]], axis=1)
         with torch.no_grad():
             _, cache = model.run_with_cache(
-                torch.from_numpy(given),
+                torch.from_numpy(given).to(model.device),
                 lambda name: name.endswith(("hook_pattern", "hook_attn_scores", "hook_v")),
             )
         for layer in range(c.n_layers):
             at = f"blocks.{layer}.attn.hook_"
-            pattern[layer][:, own, :k, : k + 1] = cache[f"{at}pattern"].numpy()[:, :, 1:].swapaxes(0, 1)
-            scores[layer][:, own, :k, : k + 1] = cache[f"{at}attn_scores"].numpy()[:, :, 1:].swapaxes(0, 1)
-            values[layer][own, : k + 1] = cache[f"{at}v"].numpy()
+            pattern[layer][:, own, :k, : k + 1] = cache[f"{at}pattern"].cpu().numpy()[:, :, 1:].swapaxes(0, 1)
+            scores[layer][:, own, :k, : k + 1] = (
+                cache[f"{at}attn_scores"].cpu().numpy()[:, :, 1:].swapaxes(0, 1)
+            )
+            values[layer][own, : k + 1] = cache[f"{at}v"].cpu().numpy()
     weights = model.weights()
     heads = []
     for layer in range(c.n_layers):
