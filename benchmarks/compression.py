@@ -266,7 +266,7 @@ def main(options: Compression) -> None:
         says += f" {found.count(None)} more were left out for lack of time."
     tables = [summary(names, rows, options), Table(says, HEADINGS, [cells(r) for r in rows])]
     longer = [[r["program"], r["width"], r["steps"], *cells(r)[4:]] for r in long if r is not None]
-    if longer:
+    if any(r is not None and r["steps"] > options.recipe_steps for r in long):
         says = "What more steps change for the paper's recipe, at the exact width."
         tables.append(Table(says, ["program", "width", "steps", *HEADINGS[4:]], longer))
     if options.write:
