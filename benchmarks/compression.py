@@ -46,9 +46,9 @@ class Compression(Options):
     """Which projections are learned, in this order."""
     below: int = 2
     """How many widths below the exact one."""
-    starts: int = 4
+    starts: int = 6
     """Starts a width."""
-    rounds: int = 1
+    rounds: int = 2
     """Rounds of polishing a width."""
     recipe_steps: int = 600
     """Steps of the recipe, of 64 inputs each."""
