@@ -25,8 +25,8 @@ def decompile_compiled(
     import torch
 
     from janiform.decompile.choose import decompile
+    from janiform.files import write_whole
     from janiform.model import checkpoints
-    from janiform.model.checkpoint import write_whole
 
     if file in checkpoints.names():
         raise InputError(

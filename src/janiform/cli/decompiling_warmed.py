@@ -20,7 +20,7 @@ def is_warmed(model: str, task: str) -> bool:
 
 def decompile_warmed(model: str, task: str, *, inputs: int, out: Path | None) -> Answer:
     """Read the circuit of a model on rows of a task, by default the one that it was trained on."""
-    from janiform.model.checkpoint import write_whole
+    from janiform.files import write_whole
     from janiform.procedural import circuit
     from janiform.procedural.circuit import RASP
     from janiform.procedural.training import Training, read_settings

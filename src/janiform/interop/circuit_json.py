@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from janiform.model.checkpoint import write_whole
+from janiform.files import write_whole
 from janiform.pair.circuit import Ablation
 
 if TYPE_CHECKING:

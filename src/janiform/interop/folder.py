@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from janiform.errors import FileError
-from janiform.model.checkpoint import write_whole
+from janiform.files import write_whole
 
 
 def write_folder(folder: str | os.PathLike[str], contents: Mapping[str, bytes]) -> list[Path]:

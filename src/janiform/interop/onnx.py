@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from janiform.errors import InputError
+from janiform.files import write_whole
 from janiform.interop.codec import codec_data
-from janiform.model.checkpoint import write_whole
 
 if TYPE_CHECKING:
     from janiform.pair import Pair

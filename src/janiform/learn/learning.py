@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from janiform.files import write_whole
 from janiform.ir.program import Program
 from janiform.learn.climb import empty, score
 from janiform.learn.condense import condense, round_weights
@@ -34,7 +35,6 @@ from janiform.tasks import Exercise
 from janiform.tasks.examples import Data, Examples
 from janiform.tasks.exercise import START
 from janiform.text.standalone import to_python
-from janiform.train.files import write_whole
 
 Tell = Callable[[str, int, int], None]
 """Is told what goes on, and how much of how much is done."""

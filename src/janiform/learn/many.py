@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from janiform.errors import FileError
+from janiform.files import write_whole
 from janiform.learn.learning import learn
 from janiform.learn.settings import Learning, read_settings
 from janiform.train import sweep
-from janiform.train.files import write_whole
 
 SWEEP = "sweep.json"
 

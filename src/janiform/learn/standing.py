@@ -16,10 +16,10 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from janiform.errors import FileError, InputError
+from janiform.files import write_whole
 from janiform.learn.climb import Rung
 from janiform.learn.settings import Learning, read_settings
 from janiform.tasks.examples import Data
-from janiform.train.files import write_whole
 from janiform.train.log import Log
 from janiform.train.state import load_state, save_state
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as arrays
 
 from janiform.errors import FileError, InputError
+from janiform.files import write_whole
 from janiform.model.config import Config
 from janiform.model.transformer import Transformer
 
@@ -52,23 +52,6 @@ def write(
         )
     content = arrays.save({n: np.ascontiguousarray(w) for n, w in weights.items()}, {_KEY: header})
     write_whole(path, content)
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that it appears whole or not at all."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        try:
-            with open(temporary, "xb") as f:
-                f.write(content)
-                f.flush()
-                os.fsync(f.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as e:
-        raise FileError(f"{path} cannot be written: {e.strerror or e}") from None
 
 
 def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

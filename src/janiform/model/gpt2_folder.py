@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from janiform.errors import FileError, InputError
-from janiform.model.checkpoint import write_whole
+from janiform.files import write_whole
 from janiform.model.transformer import Transformer
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from janiform.errors import InputError
+from janiform.files import place_whole, write_whole
 from janiform.procedural.documents import documents
 from janiform.procedural.tokenizers import Ids, Tokenizer, fit, read_tokenizer
 from janiform.tasks.procedural import Rows, Split
-from janiform.train.files import place_whole, write_whole
 
 HELD = 20
 """One in so many documents is held out."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from janiform.errors import InputError
+from janiform.files import place_whole
 from janiform.tasks.procedural import Procedure, Rows, Split, rows, write
-from janiform.train.files import place_whole
 
 Tell = Callable[[int, int], None]
 PIECE = 1 << 22

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from janiform.errors import FileError, InputError
+from janiform.files import write_whole
 from janiform.model.config import Config
 from janiform.model.gpt2_folder import write_gpt2
 from janiform.model.transformer import Transformer
@@ -33,7 +34,6 @@ from janiform.procedural.step import Step
 from janiform.procedural.training import Training, read_settings
 from janiform.procedural.transfer import MODEL, Taken, parts_of, transfer
 from janiform.tasks.procedural import floor, read
-from janiform.train.files import write_whole
 from janiform.train.fit import SAVED, one_thread
 from janiform.train.log import Log
 from janiform.train.state import load_state, save_state

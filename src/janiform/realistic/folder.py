@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from janiform.errors import FileError, InputError
-from janiform.train.files import write_whole
+from janiform.files import write_whole
 
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair

@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from janiform.errors import InputError
+from janiform.files import write_whole
 from janiform.model import checkpoint
 from janiform.model.transformer import Transformer
 from janiform.tasks.samplers import sampler
 from janiform.train.descent import Descent
-from janiform.train.files import write_whole
 from janiform.train.log import Log
 from janiform.train.recipe import Recipe
 from janiform.train.state import load_state, save_state

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from janiform.errors import FileError, InputError
-from janiform.train.files import plain, write_whole
+from janiform.files import write_whole
 
 Line = dict[str, Any]
 
@@ -86,3 +86,15 @@ def read_line(path: str | Path, number: int, text: bytes) -> Line:
     raise FileError(
         f'{path}, line {number}: {shown!r} is no {{"step", ..., "seconds"}}; delete the line or the log'
     )
+
+
+def plain(value: Any) -> Any:
+    """Turn a number of NumPy or torch into one of Python, and an array of them into lists.
+
+    >>> import json, numpy
+    >>> json.dumps({"loss": numpy.float32(0.5)}, default=plain)
+    '{"loss": 0.5}'
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"JSON cannot hold {value!r}, a {type(value).__name__}")

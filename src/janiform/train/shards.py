@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from janiform.errors import FileError, InputError
-from janiform.train.files import write_whole
+from janiform.files import write_whole
 
 Settings = dict[str, Any]
 Run = dict[str, Any]

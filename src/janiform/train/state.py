@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from janiform.errors import FileError, InputError
-from janiform.train.files import plain, write_whole
+from janiform.files import write_whole
+from janiform.train.log import plain
 
 # Read by commands that train nothing, so torch is imported where it is used.
 if TYPE_CHECKING:

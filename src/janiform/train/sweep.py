@@ -19,7 +19,7 @@ from typing import Any
 
 from janiform.errors import InputError, JaniformError
 from janiform.train.executor import open_executor
-from janiform.train.files import plain
+from janiform.train.log import plain
 from janiform.train.progress import progress as bar
 from janiform.train.shards import Run, Settings, Shards, canonical, name_of
 

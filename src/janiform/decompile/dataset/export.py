@@ -8,7 +8,7 @@ from typing import Any
 
 from janiform.decompile.dataset.reading import Dataset, Entry
 from janiform.errors import InputError
-from janiform.train.files import place_whole
+from janiform.files import place_whole
 
 COLUMNS = ("program", "json", "canonical", "behavior", "size", "split")
 

@@ -25,9 +25,9 @@ from janiform.decompile.dataset.reading import Dataset, Entry
 from janiform.decompile.dataset.sampling import Sampler
 from janiform.decompile.dataset.verify import disagreeing, inputs
 from janiform.errors import CompileError, FileError, InputError
+from janiform.files import write_whole
 from janiform.ir.semantics import Signature
 from janiform.text.json import dumps
-from janiform.train.files import write_whole
 from janiform.train.sweep import sweep
 
 VERSION = 1

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from janiform.decompile.neural.grammar import REFS, Grammar
 from janiform.decompile.neural.views import ATTENTION, CODES, LAYERS, VALUES
 from janiform.errors import FileError
-from janiform.train.files import write_whole
+from janiform.files import write_whole
 
 FORMAT = "janiform neural decompiler"
 

@@ -33,7 +33,7 @@ from janiform.decompile.neural.grammar import REFS, Grammar, Token, Unwritable
 from janiform.decompile.neural.network import Network, Seen, Size, save_network
 from janiform.decompile.neural.views import CODES, LENGTH, VOCAB
 from janiform.errors import FileError, InputError
-from janiform.train.files import write_whole
+from janiform.files import write_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from janiform.decompile.trained.report import report, shaped
 from janiform.decompile.trained.synthesis import output_name
 from janiform.decompile.trained.verify import answers
 from janiform.errors import FileError
+from janiform.files import write_whole
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
 from janiform.model.transformer import Transformer
 from janiform.tasks.sequences import Sampler
 from janiform.text.standalone import to_python
-from janiform.train.files import plain, write_whole
+from janiform.train.log import plain
 
 CASES, LONGEST = 24, 30
 """How many inputs the test holds, and the most symbols of one."""

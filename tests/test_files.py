@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from janiform.train.files import plain, write_whole
+from janiform.files import write_whole
+from janiform.train.log import plain
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
@@ -25,7 +26,7 @@ def test_a_reader_never_finds_half_a_file(tmp_path):
     path = tmp_path / "note"
     write_whole(path, b"a" * 10**6)
     script = (
-        "import sys; from pathlib import Path; from janiform.train.files import write_whole\n"
+        "import sys; from pathlib import Path; from janiform.files import write_whole\n"
         "while True:\n  for letter in b'ab': write_whole(Path(sys.argv[1]), bytes([letter]) * 10**6)"
     )
     writer = subprocess.Popen([sys.executable, "-c", script, str(path)])
