@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from janiform.errors import InputError
 from janiform.model.transformer import Transformer
 from janiform.procedural.engine import Engine, Outcome
-from janiform.procedural.processes import Processes
 from janiform.tasks.procedural import Rows
+from janiform.train.processes import Processes
 
 Precision = Literal["float32", "bfloat16"]
 

@@ -27,7 +27,6 @@ from janiform.procedural.descent import Descent, Point
 from janiform.procedural.documents import require
 from janiform.procedural.engine import Engine, choose
 from janiform.procedural.from_program import begin_with
-from janiform.procedural.processes import Processes
 from janiform.procedural.report import Report, reporting
 from janiform.procedural.source import Made, Source
 from janiform.procedural.step import Step
@@ -36,6 +35,7 @@ from janiform.procedural.transfer import MODEL, Taken, parts_of, transfer
 from janiform.tasks.procedural import floor, read
 from janiform.train.fit import SAVED, one_thread
 from janiform.train.log import Log
+from janiform.train.processes import Processes
 from janiform.train.state import load_state, save_state
 
 Tell = Callable[[int, int], None]

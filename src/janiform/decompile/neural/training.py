@@ -2,7 +2,7 @@
 
     config.json            the settings
     examples.safetensors   what the network is shown of each head, computed once
-    state.pt               network, optimizer and step, for going on
+    state.safetensors      network, optimizer and step, for going on
     log.jsonl              a line each time the held-out examples were looked at
     network.safetensors    the network
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,10 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from safetensors.numpy import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from janiform.decompile.dataset import Dataset
 from janiform.decompile.neural.examples import LONGEST, Example, examples
@@ -34,6 +32,9 @@ from janiform.decompile.neural.network import Network, Seen, Size, save_network
 from janiform.decompile.neural.views import CODES, LENGTH, VOCAB
 from janiform.errors import FileError, InputError
 from janiform.files import write_whole
+from janiform.train.log import Log
+from janiform.train.processes import Processes
+from janiform.train.state import load_state, save_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Batches:
         ), target[:, :width]
 
 
-def loss_of(network: Network, seen: Seen, target: Tensor) -> tuple[Tensor, Tensor]:
+def loss_of(network: nn.Module, seen: Seen, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return the cross-entropy of statements, and which tokens would be written rightly."""
     device = next(network.parameters()).device
     seen, target = seen.to(device), target.to(device)
@@ -175,61 +176,57 @@ def train(
     limit: int | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> Trained:
-    """Train in a folder, from where the folder has got to; the settings it was begun with are kept."""
+    """Train in a folder, from where the folder has got to, to the network that it would have come to at one stroke; the settings
+    it was begun with are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    rank, world = begin_processes()
+    here = Processes.here()
     config = out / "config.json"
     if config.exists():
         known = json.loads(config.read_text())
         if known != asdict(recipe):
             raise InputError(f"{out} was begun with {known}; go on with that, or use another folder")
-    elif rank == 0:
+    elif here.first:
         write_whole(config, json.dumps(asdict(recipe), indent=1))
     path = out / "examples.safetensors"
-    if not path.exists() and rank == 0:
+    if not path.exists() and here.first:
         prepare(dataset, path, limit=limit, tick=tell)
-    if world > 1:
-        dist.barrier()
+    here.wait()
     batches = Batches(*read_examples(path), recipe)
     torch.manual_seed(recipe.seed)
     network = Network(batches.grammar, Size(width=recipe.width, layers=recipe.layers))
-    network.to(device_of_process())
+    network.to(here.device)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=0.05, betas=(0.9, 0.98))
-    start, spent = resume(out / "state.pt", network, optimizer)
-    begun = time.process_time()
+    start, spent = resume(out, network, optimizer)
+    log = Log.open(out / "log.jsonl", step=start) if here.first else None
+    shared, begun = here.share(network), time.process_time()
     network.train()
     for step in range(start, recipe.steps):
         for group in optimizer.param_groups:
             warm, left = min(1.0, (step + 1) / 100), step / recipe.steps
             group["lr"] = recipe.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * left)))
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step * world + rank)
-        share = -(-recipe.batch // world)
+        # Rows and dropout of a step follow from the seed and its number, so a training that goes on comes to the same.
+        number = recipe.seed * 1_000_003 + step * here.world + here.rank
+        torch.manual_seed(number)
+        generator = torch.Generator().manual_seed(number)
+        share = -(-recipe.batch // here.world)
         index = batches.train[torch.randint(len(batches.train), (share,), generator=generator)]
-        loss, _ = loss_of(network, *batches.rows(index, generator))
+        loss, _ = loss_of(shared, *batches.rows(index, generator))
         optimizer.zero_grad()
         loss.backward()
-        if world > 1:
-            for p in network.parameters():
-                if p.grad is not None:
-                    dist.all_reduce(p.grad)
-                    p.grad /= world
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % recipe.every == 0 or step + 1 == recipe.steps:
             held = evaluate(network, batches)
-            seconds = spent + time.process_time() - begun
-            if rank == 0:
+            if log is not None:
+                seconds = spent + time.process_time() - begun
+                log.append(step + 1, train_loss=loss.item(), **held, cpu_seconds=round(seconds, 1))
                 keep(out, network, optimizer, step + 1, seconds)
-                line = {"step": step + 1, "train_loss": loss.item(), **held, "cpu_seconds": round(seconds, 1)}
-                with (out / "log.jsonl").open("a") as log:
-                    log.write(json.dumps(line) + "\n")
         if tell is not None:
             tell(step + 1, recipe.steps)
     held = evaluate(network, batches)
-    if rank == 0:
+    if here.first:
         save_network(network, out / "network.safetensors")
-    if world > 1:
-        dist.destroy_process_group()
+    here.wait()
     return Trained(
         recipe.steps,
         network.parameters_count,
@@ -257,44 +254,28 @@ def evaluate(network: Network, batches: Batches) -> dict[str, float]:
     }
 
 
-def begin_processes() -> tuple[int, int]:
-    """Return this process's number and how many there are under torchrun; 0 of 1 without it."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return int(os.environ.get("RANK", "0")), world
-
-
-def device_of_process() -> torch.device:
-    """Return the GPU of this process, or the CPU where there is none."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")
-
-
 def keep(out: Path, network: Network, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:
     """Keep what going on needs."""
-    part = out / "state.pt.part"
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-            "seconds": seconds,
-        },
-        part,
-    )
-    os.replace(part, out / "state.pt")
+    tensors: dict[str, Tensor] = {}
+    for name, p in network.named_parameters():
+        tensors[f"now/{name}"] = p
+        tensors |= {f"{key}/{name}": value for key, value in optimizer.state[p].items()}
+    save_state(out, tensors, {"step": step, "cpu_seconds": seconds})
 
 
-def resume(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """Go on from a kept state, if there is one; its file may hold tensors and numbers only."""
-    if not path.exists():
+def resume(out: Path, network: Network, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    """Go on from a kept state, if there is one."""
+    if (kept := load_state(out)) is None:
         return 0, 0.0
+    tensors, facts = kept
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        return int(state["step"]), float(state["seconds"])
-    except Exception as e:
-        raise FileError(f"{path} cannot be gone on from ({e}); delete it to begin again") from None
+        with torch.no_grad():
+            for name, p in network.named_parameters():
+                p.copy_(tensors[f"now/{name}"])
+                moments = {key: tensors[f"{key}/{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                optimizer.state[p] = {k: v if k == "step" else v.to(p.device) for k, v in moments.items()}
+        return int(facts["step"]), float(facts["cpu_seconds"])
+    except (KeyError, RuntimeError) as e:
+        raise FileError(
+            f"{out} holds the state of another training ({e}); delete it to begin again"
+        ) from None
