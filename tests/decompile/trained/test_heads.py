@@ -5,6 +5,8 @@ import pytest
 from known import TOMITA2, by_counts, by_previous
 
 from janiform.decompile.trained.evidence import draw
+from janiform.decompile.trained.extract import read
+from janiform.decompile.trained.features import copied
 from janiform.decompile.trained.heads import read_head
 from janiform.decompile.trained.observe import Observed, observe
 from janiform.decompile.trained.selectors import (
@@ -13,13 +15,14 @@ from janiform.decompile.trained.selectors import (
     among,
     first_of,
     offset,
+    restarting,
     symbols,
     token_is,
     under,
     whatever,
 )
 from janiform.ir.functions import Apply, Arg
-from janiform.ir.nodes import Best, Select, Tokens
+from janiform.ir.nodes import And, Best, Select, Tokens
 from janiform.model.checkpoints import load_trained, names
 from janiform.tasks import sampler
 
@@ -70,6 +73,22 @@ def test_a_head_that_looks_elsewhere_under_some_tokens_is_read_as_it():
     taken = seen.run().pairs_selected(first_of(found.selectors))
     assert (taken == pairs).all(2)[seen.batch.asked].mean() > 0.99
     assert {whatever(s) for s in found.selectors} == {LIKE, digits}
+
+
+def test_heads_that_share_two_copies_are_read_as_both():
+    """Two heads look half at each of the two tokens before; a later one looks where both are the query's two last."""
+    task = sampler("unique_bigram_copy")
+    last, first = (copied(offset(by), Tokens()) for by in (1, 2))
+    same = Apply("==", (Arg(0), Arg(1)))
+    both = And(Select(same, last, restarting(task, Tokens())), Select(same, first, restarting(task, last)))
+    seen, pairs = following(task, [both, EVERY], longest=40)
+    seen.patterns[1, 0] = seen.patterns[0, 0]
+    halves = [seen.run().pairs_selected(offset(by)) / 2 for by in (1, 2)]
+    seen.patterns[0, 0] = seen.patterns[0, 1] = sum(halves).astype(np.float32)
+    reading = read(seen, 2, [(0, 0), (0, 1), (1, 0)])[-1]
+    assert reading.overlap > 0.98
+    taken = seen.run().pairs_selected(first_of(reading.selectors))
+    assert (taken == pairs).all(2)[seen.batch.asked].mean() > 0.97
 
 
 @pytest.mark.parametrize("name", names())

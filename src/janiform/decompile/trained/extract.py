@@ -15,10 +15,10 @@ import numpy as np
 
 from janiform.decompile.trained.evidence import agree, draw, part_of, room
 from janiform.decompile.trained.features import Feature, copied, features, supposed
-from janiform.decompile.trained.heads import Reading, read_head
+from janiform.decompile.trained.heads import PARTLY, Reading, read_head
 from janiform.decompile.trained.interventions import Head, grouped, intervene, pairs
 from janiform.decompile.trained.needed import needed_heads
-from janiform.decompile.trained.observe import interpreted, observe
+from janiform.decompile.trained.observe import Observed, interpreted, observe
 from janiform.decompile.trained.selectors import SMALL, offset
 from janiform.decompile.trained.synthesis import Found, Situations, synthesize
 from janiform.decompile.trained.verify import answers
@@ -118,7 +118,7 @@ def extract(
         needed, without = needed_heads(model, sampler, batch)
         tell("reading heads")
         if settings.evidence != "behavior":
-            readings = read(model, sampler, batch, needed)
+            readings = read(observe(model, sampler, batch, patterns=True), model.config.n_layers, needed)
     if settings.evidence == "behavior":
         several = supposed(sampler, interpreted(sampler, batch))
     else:
@@ -155,18 +155,18 @@ def extract(
     return Extraction(found, tuple(readings), tuple(several), tuple(needed), heads, without, seconds)
 
 
-def read(model: Transformer, sampler: Sampler, batch: Sequences, needed: Sequence[Head]) -> list[Reading]:
-    """Read the heads that are needed, each layer's with what the layers below copy."""
-    observed = observe(model, sampler, batch, patterns=True)
+def read(observed: Observed, layers: int, needed: Sequence[Head]) -> list[Reading]:
+    """Read the heads that are needed of a model of so many layers, each layer's with what the layers below copy."""
     run = observed.run()
     readings: list[Reading] = []
     known: list[Variable] = []
     for layer in sorted({layer for layer, _ in needed}):
-        last = layer == model.config.n_layers - 1
+        last = layer == layers - 1
         here = [read_head(observed, run, *head, known, last=last) for head in needed if head[0] == layer]
         readings += here
         known += [copied(r.selector, Tokens()) for r in here if r.single]
-        known += [copied(offset(by), Tokens()) for r in here if not r.single for by in r.offsets if by]
+        partly = [r for r in here if not r.single or r.overlap < PARTLY]
+        known += [copied(offset(by), Tokens()) for r in partly for by in r.offsets if by]
         known = list(dict.fromkeys(known))
     return readings
 

@@ -212,8 +212,8 @@ class Claim:
 
 
 MARGIN, MANY, VALUES, FEW = 5, 12, 16, 5
-"""The largest constant between counts, beyond how many of them there is none, the most values of a category that are compared with, and how many small numbers counts
-are compared with."""
+"""The largest constant between counts that is tried in any case, beyond how many of them there is none, the most values of a
+category that are compared with, and how many small numbers counts are compared with."""
 
 
 def claims(
@@ -255,7 +255,7 @@ def claims(
                     among_them = Apply("in", (a, *(Lit(names[c]) for c in chosen)))
                     add(among_them, (i,), 6 + 2 * len(chosen), np.isin(x, chosen))
         elif f.kind == "count":
-            for k in range(FEW):
+            for k in sorted({*range(FEW), *(k for w in wanted if (k := parting(x, *w)) >= 0)}):
                 add(Apply(">", (a, Lit(k))), (i,), 8 + 2 * k, x > k)
         elif not f.heads:
             places(a, (i,), x)
@@ -272,13 +272,23 @@ def claims(
             for p, q in ((1, 1),) if many else ((1, 1), (1, 2), (2, 1)):
                 left = a if p == 1 else Apply("*", (a, Lit(p)))
                 right = b if q == 1 else Apply("*", (b, Lit(q)))
-                for k in (0,) if many else range(-MARGIN, MARGIN + 1):
+                margins = {0} if many else set(range(-MARGIN, MARGIN + 1))
+                if p == q == 1 and not many:
+                    margins |= {parting(x - y, *w) for w in wanted}
+                for k in sorted(margins):
                     more = right if k == 0 else Apply("+" if k > 0 else "-", (right, Lit(abs(k))))
                     bits = 10 + 2 * abs(k) + 4 * (p + q - 2)
                     add(Apply(">", (left, more)), (i, j), bits, p * x > q * y + k)
                     add(Apply("==", (left, more)), (i, j), bits, p * x == q * y + k)
     shape = (len(made), len(columns[0]) if len(columns) else 0)
     return made, np.array(truth, bool).reshape(shape)
+
+
+def parting(x: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> int:
+    """The number beyond which rows are mostly true, or mostly not, otherwise than up to it."""
+    least = int(x.min())
+    more = np.bincount(x - least, np.where(truth, weight, -weight)).cumsum()
+    return least + int(abs(2 * more - more[-1]).argmax())
 
 
 def mostly(x: np.ndarray, met: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[int, ...]:
