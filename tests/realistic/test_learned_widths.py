@@ -52,6 +52,19 @@ def test_too_narrow_a_width_is_called_what_it_is():
     assert found.verdict == "wrong" or found.verdict.startswith("right for the wrong reason: ")
 
 
+def test_where_faithfulness_cannot_be_had_answers_are_taught():
+    """At three below the exact width variables are lost; answers need not be, and the verdict says which."""
+    pair, spent = averages(), {"starts": 6, "forced": 4, "free": 4, "polish": 4, "rounds": 1, "batch": 16}
+    hardly, taught = (
+        pair.compress(narrowest(pair) - 3, "linear", settings=Narrowing(**spent, answers=steps)).faithfulness(
+            inputs=200
+        )
+        for steps in (1, 16)
+    )
+    assert hardly.outputs < 0.9 and hardly.verdict == "wrong"
+    assert taught.outputs >= 0.99 and taught.verdict.startswith("right for the wrong reason: ")
+
+
 def test_where_nothing_need_be_lost_nothing_is():
     pair = averages()
     small = pair.compress(narrowest(pair), "orthogonal")
