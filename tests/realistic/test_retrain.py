@@ -15,7 +15,7 @@ from janiform.train.log import read_log
 
 torch.set_num_threads(1)
 
-FEW = Retraining(d_model=16, heads=3, d_mlp=12, steps=4, every=2, batch=8)
+FEW = Retraining(d_model=16, heads=3, d_mlp=12, steps=4, every=2, batch=8, stock=4)
 
 
 def counts() -> Pair:
@@ -88,5 +88,6 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(tmp_path):
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="a plain pair is retrained"):
         counts().disguise().retrain(FEW)
-    with pytest.raises(InputError, match="steps must be 1 or more"):
-        Retraining(steps=0)
+    for name in ("steps", "stock"):
+        with pytest.raises(InputError, match=f"{name} must be 1 or more"):
+            Retraining(**{name: 0})

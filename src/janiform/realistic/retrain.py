@@ -31,8 +31,8 @@ from janiform.train.state import load_state, save_state
 if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
-STOCK, VALIDATED = 24, 4
-"""How many batches of interventions there are for each variable: to learn from, and to validate on."""
+VALIDATED = 4
+"""How many batches of interventions on each variable there are to validate on."""
 BETAS = (0.9, 0.99)
 
 
@@ -49,6 +49,8 @@ class Retraining:
     every: int = 100
     """Steps between validations; the state is saved at each."""
     batch: int = 64
+    stock: int = 96
+    """How many batches of interventions on each variable there are to learn from; a few are learned by heart."""
     rate: float = 2e-3
     strictness: float = 1.0
     """The weight of the strict loss, 0.4 in the paper; the others have 1."""
@@ -57,7 +59,7 @@ class Retraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "heads", "d_mlp", "steps", "every", "batch"):
+        for name in ("d_model", "heads", "d_mlp", "steps", "every", "batch", "stock"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
 
@@ -131,7 +133,7 @@ def _training(
     if state.step >= settings.steps or state.scores.least >= settings.enough:
         return
     strict = Strict(pair, layout)
-    learned = Drills(pair, settings.batch, STOCK, 2 * settings.seed)
+    learned = Drills(pair, settings.batch, settings.stock, 2 * settings.seed)
     held_out = Drills(pair, settings.batch, VALIDATED, 2 * settings.seed + 1)
     while state.step < settings.steps and state.scores.least < settings.enough:
         falling = 0.5 + 0.5 * math.cos(math.pi * state.step / settings.steps)
