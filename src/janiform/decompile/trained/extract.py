@@ -132,7 +132,8 @@ def extract(
             sampler, rng, settings.interventions, room(model, sampler, settings.longest_intervened)
         )
         for group in grouped([f for f in several if f.heads]):
-            done = intervene(model, sampler, group, base, source, rng, any_token=settings.any_token)
+            any_token = settings.any_token
+            done = intervene(model, sampler, group, base, source, rng, needed=needed, any_token=any_token)
             if done.asked.any():
                 where.append(Situations(done.changed, done.after, done.asked, UNUSUAL))
     found = synthesize(sampler, several, where)

@@ -42,7 +42,7 @@ NEAR, MASS = 3, 0.1
 
 
 PARTLY, MUCH = 0.75, 0.1
-"""The overlap up to which a head may look elsewhere under some tokens, and how much more it must explain there."""
+"""The overlap, under some token, up to which a head may look elsewhere under it, and how much more it must explain there."""
 
 UNEVEN, MOSTLY = 1.5, 0.7
 """How much more weight than others the distances of a period must have that a head tells apart, and in what share of inputs."""
@@ -60,6 +60,8 @@ class Reading:
     single: bool
     offsets: tuple[int, ...] = ()
     periods: tuple[int, ...] = ()
+    refined: tuple[Selector, ...] = ()
+    """The list with what the head looks at under single tokens besides, which variables of a program do without."""
 
     @property
     def selector(self) -> Selector:
@@ -87,11 +89,16 @@ def read_head(
     for one, other in [*combinations(plain[:JOINED], 2), *product(plain[:BEST], named(observed.sampler))]:
         tried.consider(And(one, other))
     order = tried.best_order()
-    if tried.explained(order) < PARTLY and len(observed.sampler.symbols) <= SMALL:
-        asking = observed.batch.tokens[:, :width][queries]
-        for selector, codes in tried.better_under(asking, order):
+    few = len(observed.sampler.symbols) <= SMALL
+    asking = observed.batch.tokens[:, :width][queries]
+    apart = np.arange(len(observed.sampler.vocab)) >= (0 if few else observed.sampler.bos)
+    refined = order
+    if tried.under(asking, order, len(apart))[apart].min() < PARTLY:
+        for selector, codes in tried.better_under(asking, order, apart):
             tried.consider(under([observed.sampler.vocab[t] for t in codes], selector))
-        order = tried.best_order()
+        refined = tried.best_order()
+    if tried.explained(order) < PARTLY and few:
+        order = refined
     listed = tuple(tried.several[i] for i in order)
     widths = run.pairs_selected(first_of(listed)).sum(2)[queries]
     lone = float((widths <= 1).mean())
@@ -102,7 +109,8 @@ def read_head(
     offsets = tuple(sorted({by for part in (queries, *parts) for by in near(pattern, part)}))
     told = single or overlap > PARTLY and listed != (EVERY,)
     periods = () if told else periodic(pattern, queries)
-    return Reading(layer, head, listed, overlap, single, offsets, periods)
+    exact = tuple(tried.several[i] for i in refined)
+    return Reading(layer, head, listed, overlap, single, offsets, periods, exact)
 
 
 class Tried:
@@ -158,16 +166,22 @@ class Tried:
             order, best = chosen, self.explained(chosen)
         return order
 
+    def under(self, tokens: NDArray[np.int64], order: Sequence[int], vocab: int) -> NDArray[np.float64]:
+        """How much of the pattern a priority list explains under each token; all of it under those that no query is."""
+        met = np.bincount(tokens, minlength=vocab)
+        return np.where(met > 0, np.bincount(tokens, self.by_query(order), vocab) / np.maximum(met, 1), 1.0)
+
     def better_under(
-        self, tokens: NDArray[np.int64], order: Sequence[int]
+        self, tokens: NDArray[np.int64], order: Sequence[int], apart: NDArray[np.bool_]
     ) -> list[tuple[Selector, list[int]]]:
-        """The selectors that explain much more than a priority list does under some tokens, with these; best ones first."""
-        now = np.bincount(tokens, self.by_query(order))
-        met = np.bincount(tokens)
+        """The selectors that explain much more than a priority list does under some of the tokens ``apart``, with these; best
+        ones first."""
+        met = np.bincount(tokens, minlength=len(apart))
+        now = np.bincount(tokens, self.by_query(order), len(apart))
         gains, found = [], []
         for i, selector in enumerate(self.several):
-            more = np.bincount(tokens, self.by_query([i])) - now
-            codes = np.flatnonzero(more > MUCH * met)
+            more = np.bincount(tokens, self.by_query([i]), len(apart)) - now
+            codes = np.flatnonzero((more > MUCH * met) & apart)
             if 0 < len(codes) < np.count_nonzero(met):
                 gains.append(-more[codes].sum())
                 found.append((selector, codes.tolist()))

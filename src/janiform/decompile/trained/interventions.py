@@ -90,19 +90,21 @@ def intervene(
     source: Sequences,
     rng: np.random.Generator,
     *,
+    needed: Sequence[Head] = (),
     any_token: bool = False,
     offsets: bool = True,
 ) -> Intervened:
     """Put what heads write, and the variables that stand for it, from ``source`` into ``base``, in one of three ways.
 
-    What the output alone reads is replaced at one position, by what stands under the same token elsewhere. What later layers
-    look up is replaced wherever tokens are alike; copies, where tokens are hardly ever alike, trade places within an input, so
+    What the output alone reads, as no later head is ``needed``, is replaced at one position, by what stands under the same token
+    elsewhere; without ``needed`` heads any may read what layers but the last write. What later heads look up is replaced wherever tokens are alike; copies, where tokens are hardly ever alike, trade places within an input, so
     that each still stands once.
     With ``any_token`` the one position may be under another token. Half of the inputs stand at ``offsets``, or all at 0.
 
     (A head's average carries a little of its query's own token, so that one from under another token is not quite the same.)
     """
-    last = not group.heads or max(layer for layer, _ in group.heads) == model.config.n_layers - 1
+    read = max((layer for layer, _ in needed), default=model.config.n_layers - 1)
+    last = not group.heads or max(layer for layer, _ in group.heads) >= read
     if last:
         moved, origin = one_alike(base, source, rng, any_token=any_token or Tokens() in group.nodes)
     else:

@@ -25,6 +25,7 @@ from janiform.decompile.trained.listing import count_lines
 from janiform.decompile.trained.observe import observe
 from janiform.decompile.trained.prune import Pruned, Pruning, prune
 from janiform.decompile.trained.run import run
+from janiform.decompile.trained.swap import Swap, swap
 from janiform.decompile.trained.verify import (
     Agreement,
     Interchange,
@@ -94,6 +95,7 @@ class Decompiled:
     lines: int
     lift_error: float
     extraction: Extraction
+    swapped: Swap
     pruned: Pruned | None
     agreements: dict[str, Agreement]
     interchanges: tuple[Interchange, ...]
@@ -148,6 +150,7 @@ class Decompiled:
             "match_without_line": self.needs,
             "unigram_match": self.unigram,
             "lift_error": self.lift_error,
+            "match_with_heads_swapped": self.swapped.facts(),
             "edges": None if self.pruned is None else len(self.pruned.graph.edges),
             "pruned": None if self.pruned is None else self.pruned.facts(),
             "heads_needed": [list(h) for h in self.extraction.needed],
@@ -183,9 +186,10 @@ def decompile(
         Step("L0", f"lift, largest error {error:.1e}", True, 0, 0, 1.0, 1.0, time.process_time() - begun)
     )
     extraction = faithful(model, sampler, settings, tell)
-    note(ledger, extraction)
     seconds = time.process_time() - begun
     tell("verifying")
+    swapped = swap(model, sampler, extraction.readings, np.random.default_rng([settings.seed, 2]))
+    note(ledger, extraction, swapped)
     program = extraction.found.program
     lines = statements(program)
     rng = np.random.default_rng([settings.seed, 1])
@@ -240,6 +244,7 @@ def decompile(
         lines if claimed or pruned is None else count_lines(pruned.graph),
         error,
         extraction,
+        swapped,
         pruned,
         agreements,
         interchanges,
@@ -366,15 +371,21 @@ def lift_error(model: Transformer, sampler: Sampler) -> float:
     return float((wanted - found).abs().max() / wanted.abs().max())
 
 
-def note(ledger: Ledger, extraction: Extraction) -> None:
-    """Write down what was read and what was found."""
+def note(ledger: Ledger, extraction: Extraction, swapped: Swap) -> None:
+    """Write down what was read, what stays with readings in the place of heads, and what was found."""
     cut = "all heads are needed"
     if len(extraction.needed) < extraction.heads:
         cut = f"of {extraction.heads} heads {len(extraction.needed)} are needed"
     ledger.add(Step("L2", cut, True, 0, 0, 1.0, extraction.without, 0.0))
     for r in extraction.readings:
-        what = f"read head {r.layer}.{r.head} as {len(r.selectors)} selectors, overlap {r.overlap:.3f}"
-        ledger.add(Step("L2", what, True, 0, 0, 1.0, r.overlap, 0.0))
+        what = f"read head {r.layer}.{r.head} as {len(r.selectors)} selectors, overlap {r.overlap:.3f}, and swap it for them"
+        ledger.add(Step("L2", what, True, 0, 0, 1.0, swapped.alone[r.layer, r.head], 0.0))
+    if extraction.readings:
+        what = f"swap all {len(extraction.readings)} heads"
+        ledger.add(Step("L2", what, True, 0, 0, 1.0, swapped.together, swapped.seconds))
+        better = swapped.refitted > swapped.together
+        step = "refit their weights by token", better, 0, 0, swapped.together, swapped.refitted, 0.0
+        ledger.add(Step("L2", *step))
     found = extraction.found
     what = f"rules over {len(extraction.features)} variables, {found.bits:.0f} bits"
     ledger.add(Step("L3", what, True, 0, 0, 1.0, 1 - found.wrong, extraction.seconds))

@@ -103,6 +103,8 @@ def _summary(found: Decompiled) -> Iterator[str]:
         rows.append(("interchange, where it is least", f"{found.interchange:.3f}"))
     rows += [
         ("match of a table from token to answer", f"{found.unigram:.3f}"),
+        ("match with heads swapped for their readings", f"{found.swapped.together:.3f}"),
+        ("the same with weights by token refitted", f"{found.swapped.refitted:.3f}"),
         ("error of the lifted graph", f"{found.lift_error:.1e}"),
         ("CPU seconds, and those of verifying", f"{found.seconds:.2f}, {found.seconds_verifying:.2f}"),
     ]
@@ -204,8 +206,12 @@ def _heads(found: Decompiled, model: Transformer, sampler: Sampler) -> Iterator[
         seen = [example(model, sampler, seed) for seed in (0, 1)]
         for reading in extraction.readings:
             yield f"<h3>Head {reading.layer}.{reading.head}: overlap {reading.overlap:.3f}</h3>"
-            yield f"<p>It looks at {escape(priorities(reading.selectors, sampler))}.</p>"
-            yield table(("RASP",), [(Code(as_rasp(s)),) for s in reading.selectors])
+            kept = found.swapped.alone[reading.layer, reading.head]
+            yield (
+                f"<p>It looks at {escape(priorities(reading.refined, sampler))}. With this in its place the model says the "
+                f"same on {kept:.3f} of inputs.</p>"
+            )
+            yield table(("RASP",), [(Code(as_rasp(s)),) for s in reading.refined])
             for one in seen[: 1 + (reading.overlap < SOFT)]:
                 tokens, looks, says = beside(one, reading)
                 for pattern, color, who in ((looks, "#1f5fa8", "the head"), (says, "#d9730d", "its reading")):

@@ -147,9 +147,9 @@ def interchange(
     base, source = pairs(sampler, rng, n, room(model, sampler, longest))
     found = []
     for group in groups:
-        told = _interchange(model, program, sampler, group, base, source, rng, any_token=False)
+        told = _interchange(model, program, sampler, group, needed, base, source, rng, any_token=False)
         if group.heads and group.nodes and not told.changing:  # nothing is shown where nothing changes
-            told = _interchange(model, program, sampler, group, base, source, rng, any_token=True)
+            told = _interchange(model, program, sampler, group, needed, base, source, rng, any_token=True)
         found.append(told)
     return found
 
@@ -159,6 +159,7 @@ def _interchange(
     program: Program,
     sampler: Sampler,
     group: Group,
+    needed: Sequence[Head],
     base: Sequences,
     source: Sequences,
     rng: np.random.Generator,
@@ -166,7 +167,9 @@ def _interchange(
     any_token: bool,
 ) -> Interchange:
     """Count after which interventions on a group of heads model and program say the same."""
-    done = intervene(model, sampler, group, base, source, rng, any_token=any_token, offsets=False)
+    done = intervene(
+        model, sampler, group, base, source, rng, needed=needed, any_token=any_token, offsets=False
+    )
     mine_before, mine_after = (answers(r, program, sampler) for r in (done.plain, done.changed))
     agreed = agree(done.after, mine_after, done.asked).all(1)
     still = agree(done.before, done.after, done.asked) & agree(mine_before, mine_after, done.asked)
