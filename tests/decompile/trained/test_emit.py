@@ -12,6 +12,8 @@ from known import shipped, task_of, untrained
 
 from janiform.decompile.trained.emit import OF_PROGRAM, write, written
 from janiform.decompile.trained.heatmap import beside, example, heatmap
+from janiform.decompile.trained.lift import lift
+from janiform.decompile.trained.listing import listing
 from janiform.decompile.trained.pipeline import Settings, decompile
 from janiform.decompile.trained.report import table
 from janiform.errors import FileError
@@ -88,10 +90,11 @@ def test_programs_are_plain_python(name):
 
 @pytest.mark.parametrize("name", names())
 def test_what_was_found_can_be_read_back(name, folder):
-    """The text parses to the program, the ledger and the result are what was found, the pair holds the program."""
+    """The text parses to the program, ledger and result are what was found, the pair holds the program, the graph is there."""
     found, out = shipped(name), folder(name)
     assert parse((out / "program.rasp").read_text("utf-8")) == found.program
     assert json.loads((out / "ledger.json").read_text("utf-8")) == json.loads(found.ledger.to_json())
+    assert (out / "listing.txt").read_text("utf-8").strip() == listing(lift(load_trained(name)))
     result = json.loads((out / "result.json").read_text("utf-8"))
     assert result | json.loads(json.dumps(found.facts())) == result
     assert result["compiled"]["equal"] and result["compiled"]["checked"] >= 100

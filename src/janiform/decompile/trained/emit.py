@@ -16,6 +16,8 @@ import numpy as np
 
 from janiform.decompile.trained.back import Back, compiled_back
 from janiform.decompile.trained.evidence import agree, draw
+from janiform.decompile.trained.lift import lift
+from janiform.decompile.trained.listing import listing
 from janiform.decompile.trained.observe import interpreted, observe
 from janiform.decompile.trained.pipeline import Decompiled
 from janiform.decompile.trained.report import report, shaped
@@ -100,13 +102,13 @@ def write(found: Decompiled, model: Transformer, sampler: Sampler, out: Path) ->
     >>> write(decompile(model, task, Settings(inputs=20)), model, task, out)["compiled"]["equal"]
     True
     >>> sorted(path.name for path in out.iterdir())
-    ['ledger.json', 'pair.safetensors', 'program.py', 'program.rasp', 'report.html', 'result.json', 'test_program.py']
+    ['ledger.json', 'listing.txt', 'pair.safetensors', 'program.py', 'program.rasp', 'report.html', 'result.json', 'test_program.py']
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise FileError(f"{out} is a file; a decompilation is written to a folder") from None
-    for name in (*OF_PROGRAM, "listing.txt"):
+    for name in OF_PROGRAM:
         (out / name).unlink(missing_ok=True)  # of an earlier run, of another model maybe
     python, back = "", None
     if found.program is not None:
@@ -116,8 +118,7 @@ def write(found: Decompiled, model: Transformer, sampler: Sampler, out: Path) ->
         write_whole(out / "test_program.py", as_test(found.program, model, sampler))
         if back.pair is not None and back.equal:
             back.pair.save(out / "pair.safetensors")
-    if found.listing:
-        write_whole(out / "listing.txt", found.listing + "\n")
+    write_whole(out / "listing.txt", (found.listing or listing(lift(model))) + "\n")
     facts = result(found, model, back)
     write_whole(out / "ledger.json", json.dumps(found.ledger.to_list(), indent=1, default=plain) + "\n")
     write_whole(out / "result.json", json.dumps(facts, indent=1, default=plain) + "\n")
