@@ -10,6 +10,8 @@ from rewritten import WAYS, rewritten
 
 from janiform.errors import CompileError
 from janiform.ir.canonical import behavior_hash, canonical, canonical_hash
+from janiform.ir.canonical.concrete import concrete
+from janiform.ir.canonical.form import normal_form
 from janiform.ir.program import Program
 from janiform.ir.rewrite import equivalent
 from janiform.ir.sample import sample_program
@@ -55,12 +57,19 @@ def test_no_single_way_of_writing_is_seen(way, seed):
 
 
 @given(SEEDS, SEEDS, signatures(longest=4))
-def test_equal_hashes_are_equal_forms_and_equal_behavior(one, other, signature):
+def test_equal_forms_have_equal_hashes_and_these_equal_behavior(one, other, signature):
     p, q = drawn(one, signature, 1), drawn(other, signature, 1)
     same = canonical_hash(p, signature) == canonical_hash(q, signature)
-    assert same == (canonical(p, signature) == canonical(q, signature))
+    assert same or canonical(p, signature) != canonical(q, signature)
     if same:
         assert behavior_hash(p, signature) == behavior_hash(q, signature)
+
+
+@settings(max_examples=20)
+@given(SEEDS, signatures(longest=4), st.integers(1, 8))
+def test_what_inputs_show_of_a_program_means_the_same(seed, signature, size):
+    p = drawn(seed, signature, size)
+    assert equivalent(p, concrete(normal_form(p, signature)), signature, limit=2_000, draws=500)
 
 
 @given(SEEDS, signatures(longest=4))
@@ -93,6 +102,41 @@ def test_the_hash_of_behavior_is_of_behavior_alone(seed, signature):
 def test_what_is_one_mechanism(one, other):
     forms = [canonical(parse(t), ABC) for t in (one, other)]
     assert forms[0].output == forms[1].output
+
+
+COUNT = "n = selector_width(select(tokens, tokens, ==)); m = selector_width(select(tokens, 0, ==)); "
+BEFORE = "s = select(indices, indices, <) and select(tokens, tokens, ==); "
+DIGITS = Signature(range(4), 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (COUNT + "x = n - m;", COUNT + "x = 9 if n > 3 and m == 2 else n - m;"),
+        (COUNT + "x = tokens;", COUNT + "x = 0 if n > 3 and m == 2 else tokens;"),
+        (
+            "x = aggregate(select(indices, indices, ==) or select(tokens, tokens, >), tokens > 0, 1 == 1);",
+            "x = aggregate(select(indices, indices, ==) or select(tokens, tokens, >), tokens > 0, 1 == 0);",
+        ),
+        (
+            BEFORE + "f = aggregate(s, tokens == 0, 0 == 1); x = 3 if indices == 0 else 1 if f else 0;",
+            BEFORE
+            + "f = aggregate(s, tokens == 0, 0 == 0); x = 3 if indices == 0 else 1 if f and selector_width(s) > 0 else 0;",
+        ),
+        (
+            BEFORE + "x = selector_width(s or select(indices, indices, >));",
+            BEFORE + "x = selector_width(s) + length - 1 - indices;",
+        ),
+    ],
+    ids=["cells", "variables", "defaults", "selected or not", "pairs"],
+)
+def test_what_no_input_shows_is_no_part_of_the_hash(one, other):
+    assert canonical_hash(parse(one), DIGITS) == canonical_hash(parse(other), DIGITS)
+
+
+def test_where_inputs_cannot_be_listed_every_cell_counts():
+    one, other = (parse(COUNT + t) for t in ("x = tokens;", "x = 0 if n > 29 and m == 2 else tokens;"))
+    assert canonical_hash(one, Signature(range(4), 30)) != canonical_hash(other, Signature(range(4), 30))
 
 
 def test_other_mechanisms_of_one_behavior_stay_apart():

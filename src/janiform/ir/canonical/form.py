@@ -2,8 +2,9 @@
 
 Programs have one canonical form where they look at the same positions for the same reasons and compute the same functions
 of what they find: names, dead code, the order of operands, where maps are split, how a selector is put together, values that
-nobody tells apart, and expressions for one table make no difference. Its hash says "the same program"; the hash of behavior
-says only that the outputs are the same.
+nobody tells apart, and expressions for one table make no difference. Its hash says "the same program": where inputs can be
+listed, it is of what these show, as two counts of one input that are never both large say nothing of what would be then. The
+hash of behavior says only that the outputs are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from jaxtyping import Int
 
 from janiform.ir.canonical.abstract import abstract
 from janiform.ir.canonical.concrete import concrete
-from janiform.ir.canonical.normal import digest, normalize, rounded
+from janiform.ir.canonical.mechanism import Mechanism
+from janiform.ir.canonical.normal import attended, digest, normalize, rounded
+from janiform.ir.canonical.shown import listable, shown
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import identity
 from janiform.ir.nodes import Value
@@ -25,6 +28,9 @@ from janiform.ir.program import Program
 from janiform.ir.quotient import first_seen
 from janiform.ir.rewrite import batches, count_inputs
 from janiform.ir.semantics import Signature
+
+ROUNDS = 6
+"""So often tables are said again: where one variable goes, what it was made of is read by one less."""
 
 
 def canonical(program: Program, signature: Signature) -> Program:
@@ -41,14 +47,42 @@ def canonical(program: Program, signature: Signature) -> Program:
 
 
 def canonical_hash(program: Program, signature: Signature) -> str:
-    """Return 64 hexadecimal digits that two programs share exactly where their canonical forms are equal.
+    """Return 64 hexadecimal digits that two programs share where their canonical forms differ in nothing that an input shows.
+
+    Equal forms have equal hashes. Where inputs cannot be listed (``shown.LISTED``), equal hashes are of equal forms.
 
     >>> import janiform as jf
     >>> a, b = jf.parse("x = indices + 1 > 2;"), jf.parse("y = not (indices < 2);")
     >>> canonical_hash(a, Signature("ab", 4)) == canonical_hash(b, Signature("ab", 4))
     True
     """
-    return digest(normalize(abstract(program, signature)))
+    return digest(normal_form(program, signature))
+
+
+def normal_form(program: Program, signature: Signature) -> Mechanism:
+    """Return the mechanism of a program in normal form: where inputs can be listed, no more than inputs show of it.
+
+    Raises what ``canonical`` raises.
+
+    >>> import janiform as jf
+    >>> text = "n = selector_width(select(tokens, tokens, ==)); m = selector_width(select(tokens, 0, ==));"
+    >>> p = jf.parse(text + "x = 0 if n > 2 and m == 1 else tokens;")
+    >>> [len(normal_form(p, Signature(range(3), longest)).sources()) for longest in (3, 30)]
+    [1, 3]
+    """
+    found = normalize(abstract(program, signature))
+    if not listable(found):
+        return found
+    known = digest(found)
+    for _ in range(ROUNDS):
+        less = shown(found)
+        if less is found:
+            break
+        found, before = normalize(attended(less)), known
+        known = digest(found)
+        if known == before:
+            break
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

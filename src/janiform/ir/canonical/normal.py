@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from janiform.ir.canonical.attend import attend
+from janiform.ir.canonical.joined import joined
 from janiform.ir.canonical.mechanism import (
     PAIR,
     PLACE,
@@ -65,6 +66,13 @@ def normalize(mechanism: Mechanism) -> Mechanism:
             mechanism = _Replacing(mechanism, {}, {}, final=True).replaced(
                 mechanism.sources(), all_of_them=True
             )
+
+
+def attended(mechanism: Mechanism) -> Mechanism:
+    """Return a mechanism in which what every selection brings is seen again, after tables were said again."""
+    found = _Replacing(mechanism, {}, {}, final=True).replaced(mechanism.sources(), all_of_them=True)
+    outputs = {n: View(joined(v.function, found.grid), v.values) for n, v in found.outputs.items()}
+    return Mechanism(found.grid, found.vocab, outputs)
 
 
 def seen_by_counts(mechanism: Mechanism) -> dict[Source, Quotient]:
