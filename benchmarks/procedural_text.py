@@ -55,6 +55,8 @@ class Settings(Options):
     """Of each warm-up."""
     arms: int = len(ARMS)
     """Only the first so many."""
+    alone: int = 5
+    """Seeds of the arms that take one part alone."""
 
 
 def corpus(place: Path, most: int | None = None) -> str:
@@ -103,8 +105,9 @@ def main(options: Settings) -> None:
     sweep(tiny, given, place / "warmups", workers=options.workers)
     runs = [
         (name, OWN | {"text": [text], "seed": s, "steps": steps}, task, parts)
-        for name, task, parts in arms
         for s in seeds
+        for name, task, parts in arms
+        if s < options.alone or parts not in ("attention", "mlp")
     ]
     for _, one, task, parts in runs:
         if task is not None:

@@ -121,6 +121,28 @@ def test_a_training_begins_with_a_program_and_is_resumed(tmp_path):
     assert all((w == whole.model.weights()[n]).all() for n, w in found.model.weights().items())
 
 
+def test_a_larger_program_bears_that_all_else_is_trained():
+    """What other heads and units learn to write into its subspace is small beside it."""
+    held = {}
+    for amplitude in (1.0, 100.0):
+        found = run(
+            Training.of(
+                {
+                    "task": HAYSTACK,
+                    "width": 24,
+                    "untied": True,
+                    "from_program": ["haystack"],
+                    "amplitude": amplitude,
+                    "freeze": ["attention", "positions", "layernorm", "embeddings"],
+                    "budget": {"steps": 60, "batch": 64, "warmup": 10, "every": 20, "held": 200},
+                }
+            )
+        )
+        held[amplitude] = [p.accuracy for p in found.curve]
+    assert held[1.0][0] > 0.98 and min(held[1.0]) < 0.7
+    assert min(held[100.0]) > 0.9
+
+
 def test_programs_are_named_by_task_by_library_or_by_pair(tmp_path):
     named = program_of("identity", IDENTITY, 18)
     assert named == program_of(IDENTITY, "sort", 18) and named[0] == programs.load("copy")

@@ -150,6 +150,17 @@ def test_a_warmed_up_model_begins_where_the_warm_up_ended(tmp_path):
             assert (w == (one if ".attn." in name else two)[name]).all()
 
 
+def test_parts_are_trained_at_lower_rates():
+    """AdamW's first step moves a weight by the rate: a hundredth of it where the rate is a hundredth."""
+    budget = {"steps": 1, "warmup": 0, "decay": 0.0}
+    begun = run(training(budget=budget | {"rate": 1e-30})).model.weights()
+    found = run(training(slower=["attention+ln1=0.1", "blocks.1.attn=0.01"], budget=budget)).model.weights()
+    moved = {name: abs(found[name] - w).max().item() for name, w in begun.items()}
+    assert moved["blocks.0.mlp.W_in"] == pytest.approx(5e-3, rel=0.01)
+    assert moved["blocks.0.attn.W_V"] == pytest.approx(5e-4, rel=0.01)
+    assert moved["blocks.1.attn.W_V"] == pytest.approx(5e-5, rel=0.01)
+
+
 def test_it_ends_after_it_is_enough_and_has_cooled_down():
     budget = {"steps": 60, "every": 5, "enough": 0.01, "cooldown": 7, "schedule": "constant"}
     trained = run(training(budget=budget))
@@ -161,6 +172,8 @@ def test_it_ends_after_it_is_enough_and_has_cooled_down():
     [
         ({"context": 9}, "rows of 11 tokens take 10 positions or more, not 9"),
         ({"freeze": ["heads"]}, "no weights called 'heads'"),
+        ({"slower": ["attention=2"]}, "'attention=2' is no part with a factor above 0, at most 1"),
+        ({"slower": ["attention"]}, "'attention' is no part with a factor"),
         ({"take": ["ffn=x"]}, "no part called 'ffn'"),
         ({"way": "compiled", "precision": "bfloat16"}, "the compiled step is of one process"),
         ({"task": "sets"}, r"no procedural task is called 'sets' \(set\?\)"),

@@ -70,8 +70,12 @@ class _Training:
     """How token embeddings are taken: their mean for each token, all of them, or those of the ids that both have."""
     noise: float | None = None
     """Control: noise on each weight that is taken, in units of its deviation."""
+    amplitude: float | None = None
+    """How large a program's coordinates are in the stream: the larger, the more its weights may move before it is wrong."""
     freeze: UseAppendAction[tuple[str, ...]] = ()
     """A part that is not trained, or the beginning of weights' names, such as blocks.0; may be given again."""
+    slower: UseAppendAction[tuple[str, ...]] = ()
+    """A part, or weights, that are trained at a lower rate, with the factor: attention=0.001; may be given again."""
     alike: bool = False
     """Let inputs in a batch be of one length, drawn for it, where the task has several."""
     untied: bool = False

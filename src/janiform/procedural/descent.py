@@ -6,6 +6,7 @@ and one that goes on from a saved state ends with the weights that it would have
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +36,17 @@ class Point:
 class Descent:
     """A training at a step: ``validate`` whenever it is ``due``, then ``advance``, until it has ``ended``."""
 
-    def __init__(self, engine: Engine, source: Source, budget: Budget) -> None:
+    def __init__(
+        self, engine: Engine, source: Source, budget: Budget, slower: Mapping[str, float] | None = None
+    ) -> None:
+        """``slower`` says by which factor the rate of a weight is less than that of others."""
         self.engine, self.source, self.budget = engine, source, budget
         # Matrices decay, biases and what normalizes do not.
-        plain = [p for n, p in engine.trained.items() if n.rsplit(".", 1)[-1][0] in "wb"]
-        decayed = [p for n, p in engine.trained.items() if n.rsplit(".", 1)[-1][0] == "W"]
-        groups = [{"params": decayed, "weight_decay": budget.decay}, {"params": plain, "weight_decay": 0.0}]
+        of: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
+        for n, p in engine.trained.items():
+            matrix = n.rsplit(".", 1)[-1][0] == "W"
+            of[(slower or {}).get(n, 1.0), budget.decay if matrix else 0.0].append(p)
+        groups = [{"params": ps, "weight_decay": d, "factor": f} for (f, d), ps in of.items()]
         self.optimizer = torch.optim.AdamW(groups, lr=budget.rate, fused=True)
         self.held = source.rows(0, budget.held, split="validation")
         self.step, self.accuracy, self.loss = 0, 0.0, 0.0
@@ -63,7 +69,7 @@ class Descent:
         some = self.source.rows(step * budget.batch, (step + 1) * budget.batch, seed=budget.seed)
         outcome = self.engine.backward(some)
         for group in self.optimizer.param_groups:
-            group["lr"] = budget.rate_at(step, self.enough_at)
+            group["lr"] = group["factor"] * budget.rate_at(step, self.enough_at)
         torch.nn.utils.clip_grad_norm_(self.engine.trained.values(), budget.clip)
         self.optimizer.step()
         self.step += 1

@@ -3,7 +3,7 @@
 The compiler's residual stream becomes a random subspace of the wider one, of mean zero as LayerNorm wants it, and its heads and
 hidden units become the first of each block. The first two dimensions hold a constant, +C and -C, written with the positions, beside
 which all else is small: every LayerNorm then divides by one number, and its gain multiplies by it again, but makes 1 of the
-constant. With all its parts the wider model computes the program before it has seen a token; what is left of the program with fewer
+constant. With an ``amplitude`` above 1 the subspace, and the constant, are so many times larger than what is written elsewhere. With all its parts the wider model computes the program before it has seen a token; what is left of the program with fewer
 of them is a question to experiments.
 """
 
@@ -54,12 +54,12 @@ class Subspace:
     one: Matrix
 
     @classmethod
-    def draw(cls, extent: Matrix, width: int, *, seed: int) -> Subspace:
-        """Draw a subspace whose coordinates are at most 1 when each is at most its extent."""
+    def draw(cls, extent: Matrix, width: int, *, seed: int, amplitude: float = 1.0) -> Subspace:
+        """Draw a subspace whose coordinates are at most the amplitude when each is at most its extent."""
         drawn = np.random.default_rng([seed, 7]).normal(size=(width - 2, len(extent) + 1))
         drawn[:, 0] = 1.0  # the mean, which LayerNorm takes away
         axes = np.pad(np.linalg.qr(drawn)[0].T[1:], ((0, 0), (2, 0)))
-        scale = 1 / np.maximum(extent, 2.0**-40)
+        scale = amplitude / np.maximum(extent, 2.0**-40)
         one = np.zeros(width)
         one[:2] = 0.5, -0.5
         return cls(scale[:, None] * axes, axes.T / scale, one)
@@ -80,6 +80,7 @@ def embed(
     spelling: Sequence[Value] = (),
     shuffle: bool = False,
     noise: float = 0.0,
+    amplitude: float = 1.0,
     seed: int = 0,
 ) -> list[str]:
     """Put a program into some parts of a wider GPT-2, and return the names of the weights that hold it; the rest stays as it is.
@@ -87,7 +88,8 @@ def embed(
     ``spelling[i]`` is the program's token that id i stands for; ids of none, None or a token that it does not know keep their
     embedding. Rows begin without BOS, at the program's first position. ``embeddings`` are those of tokens and the unembedding,
     ``positions`` hold the constant, which ``layernorm`` needs. As controls, ``shuffle`` permutes the entries of each matrix of a head
-    or MLP, and ``noise`` adds normal numbers of that many times their deviation. ``InputError`` where there is no room.
+    or MLP, and ``noise`` adds normal numbers of that many times their deviation. ``amplitude`` is how large the program's coordinates
+    are in the stream. ``InputError`` where there is no room.
 
     >>> from janiform import programs
     >>> from janiform.model import Config
@@ -99,6 +101,8 @@ def embed(
     [1, 1]
     """
     wanted = set(FULL if "full" in (given := set(parts)) else ()) | (given - {"full"})
+    if not amplitude > 0:
+        raise InputError(f"the amplitude is above 0, got {amplitude}")
     if unknown := sorted(wanted - {*get_args(Part)}):
         raise InputError(
             f"a model has no part called {', '.join(unknown)!r}; parts are full, {', '.join(FULL)}"
@@ -109,7 +113,7 @@ def embed(
         raise InputError("a GPT-2 sees only what came before: compile the program with --causal")
     compiled = compile_program(program, signature, arithmetic=partial(Arithmetic, normal=True))
     _require_room(model, compiled)
-    placing = _Placing(model, compiled, seed, shuffle, noise)
+    placing = _Placing(model, compiled, seed, shuffle, noise, amplitude)
     if "positions" in wanted:
         placing.positions()
     for i in range(model.config.n_layers):
@@ -130,13 +134,19 @@ class _Placing:
     """A model's weights while a program is put into them."""
 
     def __init__(
-        self, model: Transformer, compiled: Compiled, seed: int, shuffle: bool, noise: float
+        self,
+        model: Transformer,
+        compiled: Compiled,
+        seed: int,
+        shuffle: bool,
+        noise: float,
+        amplitude: float,
     ) -> None:
         self.model, self.compiled = model, compiled
-        self.shuffle, self.noise = shuffle, noise
+        self.shuffle, self.noise, self.constant = shuffle, noise, CONSTANT * amplitude
         self.old = {name: w.astype(np.float64) for name, w in compiled.weights.items()}
         self.new: Weights = {n: p.detach().numpy().astype(np.float64) for n, p in model.named_parameters()}
-        self.subspace = Subspace.draw(compiled.extent, model.config.d_model, seed=seed)
+        self.subspace = Subspace.draw(compiled.extent, model.config.d_model, seed=seed, amplitude=amplitude)
         self.rng = np.random.default_rng([seed, 8])
         self.taken: dict[str, None] = {}
 
@@ -150,7 +160,7 @@ class _Placing:
     def positions(self) -> None:
         """Write positions, the first behind BOS, and the constant."""
         w, s = self._change("pos_embed.W_pos"), self.subspace
-        w[:] = s.without(w) + CONSTANT * math.sqrt(2 * w.shape[1]) * s.one
+        w[:] = s.without(w) + self.constant * math.sqrt(2 * w.shape[1]) * s.one
         known = self.old["pos_embed.W_pos"][1:]
         count = min(len(w), len(known))
         w[:count] += known[:count] @ s.write
@@ -159,7 +169,7 @@ class _Placing:
         """Multiply by what a LayerNorm divides by, and make 1 of the constant."""
         for name in names:
             gain = self._change(f"{name}.w")
-            gain[:] = CONSTANT
+            gain[:] = self.constant
             gain[:2] = math.sqrt(2 / len(gain))
 
     def attention(self, i: int) -> None:

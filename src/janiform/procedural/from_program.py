@@ -40,7 +40,15 @@ def program_of(text: str, task: str, length: int) -> tuple[Program, Signature]:
 
 
 def begin_with(
-    model: Transformer, texts: Iterable[str], task: str, *, tied: bool, shuffle: bool, noise: float, seed: int
+    model: Transformer,
+    texts: Iterable[str],
+    task: str,
+    *,
+    tied: bool,
+    shuffle: bool,
+    noise: float,
+    amplitude: float,
+    seed: int,
 ) -> list[str]:
     """Put programs into a model as ``PARTS=PROGRAM`` says, for the rows of a task; '' is a text."""
     behind = known(read(task)) if task else None
@@ -59,6 +67,7 @@ def begin_with(
                 spelling=() if behind is None else behind.tokens,
                 shuffle=shuffle,
                 noise=noise,
+                amplitude=amplitude,
                 seed=seed + number,
             )
         )

@@ -31,7 +31,7 @@ from janiform.procedural.report import Report, reporting
 from janiform.procedural.source import Made, Source
 from janiform.procedural.step import Step
 from janiform.procedural.training import Training, read_settings
-from janiform.procedural.transfer import MODEL, Taken, parts_of, transfer
+from janiform.procedural.transfer import MODEL, Taken, parts_of, slower_of, transfer
 from janiform.tasks.procedural import floor, read
 from janiform.train.fit import SAVED, one_thread
 from janiform.train.log import Log
@@ -158,6 +158,7 @@ def begin(training: Training, source: Source) -> tuple[Transformer, list[str]]:
         tied=not training.untied,
         shuffle=training.shuffle,
         noise=training.noise,
+        amplitude=training.amplitude,
         seed=training.budget.seed,
     )
     return model, [*taken, *(name for name in embedded if name not in taken)]
@@ -199,7 +200,7 @@ def _run(
     alone = one_thread() if isinstance(engine, Step) else nullcontext()
     writes = folder is not None and processes.first
     with alone, reporting(report_to if processes.first else None, folder, training.data()) as report:
-        descent = Descent(engine, source, training.budget)
+        descent = Descent(engine, source, training.budget, slower_of(engine.trained, training.slower))
         spent = 0.0
         if kept is not None:
             descent.restore(*kept)

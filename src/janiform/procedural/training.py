@@ -55,8 +55,12 @@ class Training:
     """A control: whether the entries of each matrix that is taken are permuted."""
     noise: float = 0.0
     """A control: normal noise on each weight that is taken, in units of its deviation."""
+    amplitude: float = 1.0
+    """How large a program's coordinates are in the stream; the larger, the more its weights may move before it is wrong."""
     freeze: tuple[str, ...] = ()
     """Parts that stay as they are."""
+    slower: tuple[str, ...] = ()
+    """Parts that are trained at a lower rate, each with the factor by which it is lower, as in attention=0.001."""
     way: Way = "auto"
     """How gradients are computed."""
     precision: Precision = "float32"

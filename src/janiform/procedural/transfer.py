@@ -8,6 +8,7 @@ new model has them, and only where it has no more than the old one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,26 @@ def parts_of(names: Iterable[str], parts: Iterable[str]) -> list[str]:
             )
         found |= here
     return [n for n in names if n in found]
+
+
+def slower_of(names: Iterable[str], texts: Iterable[str]) -> dict[str, float]:
+    """Return by which factor the rates of weights are lower, given parts with factors; the last that names a weight counts.
+
+    >>> slower_of(["blocks.0.ln1.w", "blocks.0.mlp.W_in"], ["blocks.0=0.1", "ln1=0.01"])
+    {'blocks.0.ln1.w': 0.01, 'blocks.0.mlp.W_in': 0.1}
+    """
+    names = list(names)
+    found: dict[str, float] = {}
+    for text in texts:
+        parts, equal, number = text.rpartition("=")
+        try:
+            factor = float(number) if equal else math.nan
+        except ValueError:
+            factor = math.nan
+        if not 0 < factor <= 1:
+            raise InputError(f"{text!r} is no part with a factor above 0, at most 1; write attention=0.001")
+        found |= dict.fromkeys(parts_of(names, parts.split("+")), factor)
+    return found
 
 
 def transfer(
