@@ -30,7 +30,7 @@ from janiform.ir.semantics import Signature
 from janiform.text.json import dumps
 from janiform.train.sweep import sweep
 
-VERSION = 1
+VERSION = 2
 ROUNDS = 12
 """So often more shards are asked for, where programs of different shards turned out to behave alike."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from janiform.errors import CompileError, InputError, MeaningError
 from janiform.ir.canonical.abstract import abstract
 from janiform.ir.canonical.concrete import concrete
-from janiform.ir.canonical.form import Outcomes, behavior, behavior_digest
+from janiform.ir.canonical.form import Outcomes, as_shown, behavior, behavior_digest
 from janiform.ir.canonical.mechanism import Mechanism
 from janiform.ir.canonical.normal import digest, normalize
 from janiform.ir.program import Program
@@ -96,10 +96,10 @@ class Sampler:
             return "large"
         if cells(normal) > CELLS:
             return "large"
-        known = digest(normal)
-        if known in self._seen:
+        written = digest(normal)
+        if written in self._seen:
             return "form"
-        self._seen.add(known)
+        self._seen.add(written)
         outcomes = next(iter(behavior(program, self.signature).values()))
         if len(outcomes.values) == 1:
             return "constant"
@@ -114,7 +114,7 @@ class Sampler:
         if not self.sizes[0] <= size_of(form) <= self.sizes[1]:
             return "size"
         self._seen.add(acted)
-        return Drawn(program, form, known, outcomes, acted)
+        return Drawn(program, form, digest(as_shown(normal)), outcomes, acted)
 
 
 def cells(mechanism: Mechanism) -> int:

@@ -70,7 +70,12 @@ def normal_form(program: Program, signature: Signature) -> Mechanism:
     >>> [len(normal_form(p, Signature(range(3), longest)).sources()) for longest in (3, 30)]
     [1, 3]
     """
-    found = normalize(abstract(program, signature))
+    return as_shown(normalize(abstract(program, signature)))
+
+
+def as_shown(normal: Mechanism) -> Mechanism:
+    """Return what inputs show of a mechanism in normal form, in normal form, where inputs can be listed."""
+    found = normal
     if not listable(found):
         return found
     known = digest(found)
