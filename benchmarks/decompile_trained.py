@@ -69,7 +69,7 @@ HEADINGS = (
     "model itself",
     "interchange (changing)",
 )
-HEADINGS += ("unigram", "s, found", "s, verified")
+HEADINGS += ("heads swapped / refitted", "unigram", "s, found", "s, verified")
 FAMILY = (
     "family",
     "models",
@@ -173,6 +173,7 @@ def row(facts: dict[str, Any]) -> list[Any]:
     )
     changing = sum(v["changing"] for v in facts["interchange_by_variable"])
     same = sum(v["changing_agreed"] for v in facts["interchange_by_variable"])
+    swapped = facts["match_with_heads_swapped"]
     return [
         facts["model"],
         level,
@@ -180,6 +181,7 @@ def row(facts: dict[str, Any]) -> list[Any]:
         " / ".join(f"{b['match']:.3f}" for b in lengths),
         " / ".join(f"{b['model_right']:.3f}" for b in lengths),
         "-" if facts["interchange"] is None else f"{facts['interchange']:.3f} ({same}/{changing})",
+        f"{swapped['together']:.2f} / {swapped['refitted']:.2f}" if swapped["alone"] else "-",
         f"{facts['unigram_match']:.2f}",
         f"{facts['seconds']:.1f}",
         f"{facts['seconds_verifying']:.1f}",
