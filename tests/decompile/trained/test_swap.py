@@ -42,11 +42,12 @@ def test_shipped_models_are_their_readings_with_weights_by_token(name):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_planted_weights_are_found(seed):
-    """Patterns over selected keys, by a weight for each token under each token, give these weights again."""
+    """Patterns over selected keys, by a weight for each token under each token at each distance, give these weights again."""
     rng = np.random.default_rng(seed)
-    tokens, planted = rng.integers(3, size=(30, 16)), rng.uniform(0.2, 5, (3, 3))
-    taken = np.tri(16, dtype=bool) & (rng.random((30, 16, 16)) < 0.8)
-    pattern = taken * planted[tokens[:, :, None], tokens[:, None, :]]
+    tokens, planted = rng.integers(3, size=(40, 16)), rng.uniform(0.2, 5, (3, 3, 2))
+    taken = np.tri(16, dtype=bool) & (rng.random((40, 16, 16)) < 0.8)
+    apart = np.abs(np.arange(16)[:, None] - np.arange(16)) % 2
+    pattern = taken * planted[tokens[:, :, None], tokens[:, None, :], apart]
     pattern = pattern / np.maximum(pattern.sum(2, keepdims=True), 1e-9)
-    found = likeliest(pattern, taken, tokens, 3)
-    assert found / found[:, :1] == pytest.approx(planted / planted[:, :1], rel=1e-3)
+    found = likeliest(pattern, taken, tokens, apart, 3)
+    assert found / found[:, :1, :1] == pytest.approx(planted / planted[:, :1, :1], rel=1e-3)

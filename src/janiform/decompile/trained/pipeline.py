@@ -384,7 +384,15 @@ def note(ledger: Ledger, extraction: Extraction, swapped: Swap) -> None:
         what = f"swap all {len(extraction.readings)} heads"
         ledger.add(Step("L2", what, True, 0, 0, 1.0, swapped.together, swapped.seconds))
         better = swapped.refitted > swapped.together
-        step = "refit their weights by token", better, 0, 0, swapped.together, swapped.refitted, 0.0
+        step = (
+            "refit their weights by token and distance",
+            better,
+            0,
+            0,
+            swapped.together,
+            swapped.refitted,
+            0.0,
+        )
         ledger.add(Step("L2", *step))
     found = extraction.found
     what = f"rules over {len(extraction.features)} variables, {found.bits:.0f} bits"

@@ -104,7 +104,7 @@ def _summary(found: Decompiled) -> Iterator[str]:
     rows += [
         ("match of a table from token to answer", f"{found.unigram:.3f}"),
         ("match with heads swapped for their readings", f"{found.swapped.together:.3f}"),
-        ("the same with weights by token refitted", f"{found.swapped.refitted:.3f}"),
+        ("the same with weights by token and distance refitted", f"{found.swapped.refitted:.3f}"),
         ("error of the lifted graph", f"{found.lift_error:.1e}"),
         ("CPU seconds, and those of verifying", f"{found.seconds:.2f}, {found.seconds_verifying:.2f}"),
     ]

@@ -2,8 +2,9 @@
 
 Overlap says how much of a head's attention a priority list explains, but not whether the rest matters. So the list is put in the
 head's place, and what is compared is what the model says. Each query spreads its weight over the keys that it selects, over all
-where it selects none: evenly, or, refitted, by a weight for each token under each token. These weights are those of the
-largest likelihood, found by iterative proportional fitting, and make of the list a soft kernel. A model that counts is on the
+where it selects none: evenly, or, refitted, by a weight for each token under each token at each distance, near ones apart or by
+the period that the head tells. These weights are those of the largest likelihood, found by iterative proportional fitting,
+and make of the list a soft kernel. A model that counts is on the
 edge at each count: two percent more weight for one token make fifty of it fifty-one.
 """
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from janiform.decompile.trained.evidence import agree, answered, draw, pieces
-from janiform.decompile.trained.heads import Reading
+from janiform.decompile.trained.heads import NEAR, Reading
 from janiform.decompile.trained.interventions import Head
 from janiform.decompile.trained.observe import interpreted, observe
 from janiform.decompile.trained.selectors import first_of
@@ -36,7 +37,7 @@ ROUNDS, NEVER = 100, 1e-9
 """Rounds of proportional fitting, and the least that a token is taken to get."""
 
 Weights = Mapping[Head, NDArray[np.float64]]
-"""How much more weight a head gives some tokens (second axis) under some tokens (first axis)."""
+"""How much more weight a head gives some tokens (second axis) under some tokens (first axis) at some distances (third)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def swapped(
     for r in readings:
         pattern = looked_at(run, r).astype(np.float64)
         if (more := weights.get((r.layer, r.head))) is not None:
-            pattern *= more[tokens[:, :, None], tokens[:, None, :]]
+            pattern *= more[tokens[:, :, None], tokens[:, None, :], apart(r, run.width)]
         patterns[r.layer, r.head] = torch.from_numpy(pattern / pattern.sum(2, keepdims=True))
     for rows, codes, positions in pieces(model, sampler, drawn):
         hooks = [
@@ -135,7 +136,7 @@ def put(head: int, pattern: Tensor) -> Hook:
 def refit(
     model: Transformer, sampler: Sampler, readings: Sequence[Reading], rng: np.random.Generator
 ) -> Weights:
-    """Return the weights by token with which readings explain their heads' patterns best."""
+    """Return the weights by token and distance with which readings explain their heads' patterns best."""
     drawn = draw(model, sampler, rng, FITTED, longest=min(sampler.longest, LONGEST), short=FITTED // 4)
     seen = observe(model, sampler, drawn, patterns=True)
     run = seen.run()
@@ -145,33 +146,49 @@ def refit(
             seen.patterns[r.layer, r.head][:, :size, :size],
             looked_at(run, r) & seen.counted[:, :size, None],
             drawn.tokens[:, :size],
+            apart(r, size),
             len(sampler.vocab),
         )
         for r in readings
     }
 
 
+def apart(reading: Reading, size: int) -> NDArray[np.int64]:
+    """Return how far apart queries and keys are, as a head tells: by a period, or near and far."""
+    places = np.arange(size)
+    distance = np.maximum(places[:, None] - places, 0)
+    return distance % reading.periods[-1] if reading.periods else np.minimum(distance, NEAR + 1)
+
+
 def likeliest(
-    pattern: NDArray[np.floating], taken: NDArray[np.bool_], tokens: NDArray[np.integer], vocab: int
+    pattern: NDArray[np.floating],
+    taken: NDArray[np.bool_],
+    tokens: NDArray[np.integer],
+    apart: NDArray[np.integer],
+    vocab: int,
 ) -> NDArray[np.float64]:
-    """Return the weights (token of the query, token of the key) under which a pattern over ``taken`` keys is likeliest.
+    """Return the weights (token of the query, token of the key, how far apart) under which a pattern over ``taken`` keys is
+    likeliest.
 
     >>> tokens, taken = np.array([[0, 1, 1, 0]]), np.tri(4, dtype=bool)[None]
     >>> pattern = taken * np.array([1.0, 3.0])[tokens][:, None, :]
-    >>> found = likeliest(pattern / pattern.sum(2, keepdims=True), taken, tokens, 2)
+    >>> pattern /= pattern.sum(2, keepdims=True)
+    >>> found = likeliest(pattern, taken, tokens, np.zeros((4, 4), int), 2)
     >>> (found[:, 1] / found[:, 0]).round(4).tolist()
-    [3.0, 3.0]
+    [[3.0], [3.0]]
     """
     rows, queries, keys = np.nonzero(taken)
     query = rows * taken.shape[1] + queries
-    cell = tokens[rows, queries] * vocab + tokens[rows, keys]
+    shape = vocab, vocab, int(apart.max(initial=0)) + 1
+    cell = np.ravel_multi_index((tokens[rows, queries], tokens[rows, keys], apart[queries, keys]), shape)
+    size = int(np.prod(shape))
     seen = pattern[rows, queries, keys].astype(float)
     whole = np.bincount(query, seen)
-    got = np.bincount(cell, seen, vocab**2) + NEVER
-    weights = np.ones(vocab**2)
+    got = np.bincount(cell, seen, size) + NEVER
+    weights = np.ones(size)
     for _ in range(ROUNDS):
         each = weights[cell]
         share = whole / np.maximum(np.bincount(query, each), NEVER)
-        told = np.bincount(cell, each * share[query], vocab**2) + NEVER
+        told = np.bincount(cell, each * share[query], size) + NEVER
         weights *= got / told
-    return weights.reshape(vocab, vocab)
+    return weights.reshape(shape)
