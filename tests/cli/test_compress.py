@@ -83,10 +83,15 @@ def test_a_training_too_short_is_saved_and_no_success(tmp_path, capsys):
     [
         (["compress", *TINY, "--d-model", "2"], "nothing is lost down to a width of 6, not at 2"),
         (["compress", *TINY, "--method", "linear"], "needs a width of 1 or more"),
+        (["compress", *TINY, "--d-model", "0"], "a width of 1 or more, got d_model=0"),
+        (["compress", *TINY, "--inputs", "5"], "judged on 10 inputs or more, got 5"),
+        (["compress", *TINY, "--out", "no/pair.safetensors"], "there is no folder no"),
         (["compress", *TINY, "--run", "run"], "method exact learns nothing"),
         (["compress", *TINY, "--out", "pair.bin"], "saved in a .safetensors file"),
         (["disguise", *TINY, "--out", "pair.bin"], "saved in a .safetensors file"),
         (["disguise", *TINY, "--noise", "2"], "noise is a share of each weight"),
+        (["disguise", *TINY, "--seed", "-1"], "seed must be 0 or more, got -1"),
+        (["retrain", *TINY, "--inputs", "5"], "judged on 10 inputs or more, got 5"),
         (["retrain", "increment", "--max-len", "2"], "there is no mechanism to train"),
     ],
 )

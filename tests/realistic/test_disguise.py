@@ -200,12 +200,13 @@ def test_a_model_with_normalization_turns_as_far_as_that_passes_it_on():
     [
         ({"residual": "affine"}, "residual must be"),
         ({"noise": -0.1}, "noise is a share"),
+        ({"seed": -1}, "seed must be 0 or more"),
         ({"distractors": (-1, 0)}, "distractors are two numbers"),
     ],
 )
 def test_wrong_options_are_named(options, fault):
     with pytest.raises(InputError, match=fault):
-        small("hist").disguise(0, **options)
+        small("hist").disguise(**{"seed": 0, **options})
 
 
 def test_random_matrices_are_as_well_conditioned_as_they_say():

@@ -108,8 +108,13 @@ def test_what_cannot_be_is_refused(tmp_path):
         pair.compress(method="linear")
     with pytest.raises(InputError, match="compressed or disguised already"):
         pair.compress().compress(3, "linear")
-    with pytest.raises(InputError, match="starts must be 1 or more"):
-        Narrowing(starts=0)
+    for wrong in ({"starts": 0}, {"seed": -1}):
+        with pytest.raises(InputError, match=f"{[*wrong][0]} must be"):
+            Narrowing(**wrong)
+    with pytest.raises(InputError, match="a width of 1 or more, got d_model=-3"):
+        pair.compress(-3)
     (tmp_path / "config.json").write_text("no")
     with pytest.raises(FileError, match="describes no learning"):
         pair.compress(4, "linear", out=tmp_path)
+    with pytest.raises(FileError, match="cannot be the folder of a learning"):
+        pair.compress(4, "linear", out=tmp_path / "config.json")

@@ -88,6 +88,8 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(tmp_path):
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="a plain pair is retrained"):
         counts().disguise().retrain(FEW)
-    for name in ("steps", "stock"):
-        with pytest.raises(InputError, match=f"{name} must be 1 or more"):
-            Retraining(**{name: 0})
+    for wrong in ({"steps": 0}, {"stock": 0}, {"rate": -1.0}, {"rate": float("nan")}, {"seed": -1}):
+        with pytest.raises(InputError, match=f"{[*wrong][0]}.* must be"):
+            Retraining(**wrong)
+    with pytest.raises(InputError, match="layer 0 needs 2 hidden units or more,.* got d_mlp=1"):
+        counts().retrain(replace(FEW, d_mlp=1))

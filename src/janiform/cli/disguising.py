@@ -33,8 +33,10 @@ class Compress(MakesPair):
         self.refuse_other_files()
         if self.method == "exact" and self.run is not None:
             raise InputError("--run keeps what is learned, and method exact learns nothing")
+        from janiform.realistic.faithfulness import refuse_too_few
         from janiform.realistic.narrowing import Narrowing
 
+        refuse_too_few(self.inputs)
         plain = self.pair()
         settings = Narrowing(starts=self.starts, seed=self.seed)
         with progress("compressing") as tell:
@@ -108,8 +110,10 @@ class Retrain(MakesPair):
 
     def __call__(self) -> Answer:
         self.refuse_other_files()
+        from janiform.realistic.faithfulness import refuse_too_few
         from janiform.realistic.retrain import Retraining
 
+        refuse_too_few(self.inputs)
         names = ("d_model", "heads", "d_mlp", "steps", "rate", "batch", "seed")
         settings = Retraining(**{name: getattr(self, name) for name in names})
         plain = self.pair()

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from janiform.cli.answers import columns
 from janiform.cli.words import is_pair, pair_of
-from janiform.errors import InputError
+from janiform.errors import FileError, InputError
 
 if TYPE_CHECKING:
     from janiform.pair import Pair
@@ -47,6 +47,8 @@ class MakesPair(AboutPair):
         """Refuse to begin where the pair could not be saved."""
         if self.out is not None and not is_pair(self.out.name):
             raise InputError(f"a pair is saved in a .safetensors file, not as {str(self.out)!r}")
+        if self.out is not None and not self.out.parent.is_dir():
+            raise FileError(f"{self.out} cannot be written: there is no folder {self.out.parent}")
 
     def saved(self, pair: Pair) -> dict[str, Any]:
         """Save a pair where that is asked for, and say where it is."""

@@ -61,12 +61,16 @@ def compress(
     >>> pair.model.config.d_model, small.model.config.d_model, small.faithfulness(inputs=100).faithful
     (7, 5, True)
     """
+    if method not in ("exact", "orthogonal", "linear", "autoencoder"):
+        raise InputError(f"method must be exact, orthogonal, linear or autoencoder, got {method!r}")
+    if d_model is not None and d_model < 1:
+        raise InputError(f"a stream has a width of 1 or more, got d_model={d_model}")
     if method == "exact":
         return compress_exactly(pair, d_model)
-    if method not in ("orthogonal", "linear", "autoencoder"):
-        raise InputError(f"method must be exact, orthogonal, linear or autoencoder, got {method!r}")
-    if d_model is None or d_model < 1:
-        raise InputError(f"method={method!r} needs a width of 1 or more, d_model=...; got {d_model}")
+    if d_model is None:
+        raise InputError(
+            f"method={method!r} needs a width of 1 or more, d_model=...; only exact finds its own"
+        )
     if d_model >= narrowest(pair):
         return compress_exactly(pair, d_model)
     base = compress_exactly(pair)

@@ -77,7 +77,7 @@ def disguise(
     ([2, 1, 1, 2], True, 1, 2)
     """
     config = pair.model.config
-    _refuse(config, residual, units, noise, distractors)
+    _refuse(config, seed, residual, noise, distractors)
     rng = np.random.default_rng([seed, 5])
     state = Weights(
         config,
@@ -206,8 +206,10 @@ def _evened(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _refuse(
-    config: Config, residual: Residual | None, units: bool, noise: float, distractors: tuple[int, int]
+    config: Config, seed: int, residual: Residual | None, noise: float, distractors: tuple[int, int]
 ) -> None:
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, got {seed}")
     if residual not in (None, "orthogonal", "invertible"):
         raise InputError(f"residual must be 'orthogonal', 'invertible' or None, got {residual!r}")
     if not 0 <= noise < 1:

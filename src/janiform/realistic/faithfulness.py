@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.99
 """What share counts as all but always."""
+FEWEST = 10
+"""How many inputs it takes to judge at all."""
 APART = 0.9
 """On what share of interventions the compiled pair must agree for a variable to count as held apart."""
 
@@ -114,6 +116,12 @@ class Faithfulness:
         )
 
 
+def refuse_too_few(inputs: int) -> None:
+    """Refuse to judge on so few inputs that nothing is told."""
+    if inputs < FEWEST:
+        raise InputError(f"faithfulness is judged on {FEWEST} inputs or more, got {inputs}")
+
+
 def compiled(pair: Pair) -> Pair:
     """Return the pair that a pair goes back to, through all that it was made from."""
     return pair if pair.origin is None else compiled(pair.origin.pair)
@@ -127,8 +135,7 @@ def faithfulness(pair: Pair, *, inputs: int = 1_000, seed: int = 0) -> Faithfuln
     >>> found.verdict, [v.name for v in found.variables]
     ('right for the right reason', ['tokens', 'hist'])
     """
-    if inputs < 10:
-        raise InputError(f"faithfulness is judged on 10 inputs or more, got {inputs}")
+    refuse_too_few(inputs)
     root, meaning = compiled(pair), Meaning.of(pair)
     batches = [_meant(pair, meaning, codes) for codes in drawn(pair.signature, inputs, 2**12, seed=seed)]
     batches = [codes for codes in batches if len(codes)]

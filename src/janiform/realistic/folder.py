@@ -22,7 +22,12 @@ def asked_of(pair: Pair, **settings: Any) -> dict[str, Any]:
 
 def agree(folder: Path, asked: dict[str, Any]) -> None:
     """Write what is asked for, or see that it is what was asked for before."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{folder} cannot be the folder of a learning: {error.strerror}; choose another"
+        ) from None
     path = folder / "config.json"
     try:
         before = json.loads(path.read_text())

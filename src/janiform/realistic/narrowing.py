@@ -50,6 +50,8 @@ class Narrowing:
         for name in ("starts", "forced", "free", "polish", "rounds", "answers", "batch", "every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}")
 
     def stages(self) -> Iterator[tuple[Stage, int, int, int]]:
         """Yield each stage with its steps, the starts that take part, and the inputs of a lesson."""

@@ -62,6 +62,10 @@ class Retraining:
         for name in ("d_model", "heads", "d_mlp", "steps", "every", "batch", "stock"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not self.rate > 0:
+            raise InputError(f"rate, by which weights change, must be more than 0, got {self.rate}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}")
 
 
 @dataclass(slots=True)

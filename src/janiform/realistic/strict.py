@@ -19,6 +19,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from janiform.compile.result import Place, Readout
+from janiform.errors import InputError
 from janiform.model import Config, Transformer
 from janiform.model.hooks import Hook
 from janiform.pair.codec import classes
@@ -66,6 +67,11 @@ class Layout:
             at = f"blocks.{i}.mlp.hook_post"
             mine = [k for k, s in enumerate(known) if at in s.names]
             size = d_mlp // (len(mine) + 1)
+            if not size:
+                raise InputError(
+                    f"layer {i} needs {len(mine) + 1} hidden units or more, one for each of its variables and one that is "
+                    f"idle; got d_mlp={d_mlp}"
+                )
             for j, k in enumerate(mine):
                 blocks[at, k] = tuple(range(j * size, (j + 1) * size))
             z = f"blocks.{i}.attn.hook_z"
