@@ -1,8 +1,10 @@
 """Heads whose circuit is known are read as what they are."""
 
 import numpy as np
+import pytest
 import torch
 
+from janiform.errors import InputError
 from janiform.model import Config, Transformer
 from janiform.procedural.circuit import circuit, selectors
 from janiform.tasks.procedural import Rows, read, rows
@@ -72,3 +74,9 @@ def test_it_prints_a_line_a_head():
     assert len(lines) >= 9 and lines[0].endswith("right") and lines[8].startswith("1.3  ")
     held = rows(task, 0, 50, split="validation")
     assert all(keys.shape == (50, 10, 10) for keys in selectors(held).values())
+
+
+def test_no_rows_are_refused():
+    task = read("set(symbols=9, longest=5, shortest=2)")
+    with pytest.raises(InputError, match="on 1 row or more, not on 0"):
+        circuit(Transformer(Config.gpt2(1, 1, 8, vocab=task.d_vocab, positions=task.width)), task, 0)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from janiform.errors import InputError
 from janiform.model.hooks import Hook, HookPoint
 from janiform.model.transformer import Transformer
 from janiform.tasks.procedural import Procedure, Rows, rows
@@ -106,7 +107,10 @@ def circuit(model: Transformer, task: Procedure, number: int = 500) -> Circuit:
 
     Heads of the last layer are read at queries behind which a target stands, those of others there or before, where they follow
     one selector more. A role are the heads that follow the same selector, those left out that follow none by more than 0.05.
+    ``InputError`` for no rows.
     """
+    if number < 1:
+        raise InputError(f"heads are read on 1 row or more, not on {number}")
     some = rows(task, 0, number, split="validation")
     tokens = torch.from_numpy(some.tokens.astype(np.int64)[:, :-1]).to(model.device)
     real, asked = some.tokens[:, :-1] != task.pad, some.asked[:, :-1]
