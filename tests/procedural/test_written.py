@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from janiform.errors import InputError
+from janiform.errors import FileError, InputError
 from janiform.procedural import files, write_rows
 from janiform.tasks.procedural import read, rows
 
@@ -61,3 +61,9 @@ def test_files_of_other_kinds_are_refused(tmp_path):
         write_rows(TASK, 1, tmp_path / "rows.txt")
     with pytest.raises(InputError, match="1 row to make or more, not 0"):
         write_rows(TASK, 0)
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "rows.parquet"])
+def test_a_folder_that_is_not_there_is_told(tmp_path, name):
+    with pytest.raises(FileError, match=rf"nowhere/{name} cannot be written: .*[Nn]o such file"):
+        write_rows(TASK, 1, tmp_path / "nowhere" / name)

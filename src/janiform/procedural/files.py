@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from janiform.errors import InputError
+from janiform.errors import FileError, InputError
 from janiform.files import place_whole
 from janiform.tasks.procedural import Procedure, Rows, Split, rows, write
 
@@ -86,13 +86,16 @@ def write_rows(
 
     about: dict[str, Any] = {"task": write(task), "seed": seed, "split": split, "start": start}
     about |= {"d_vocab": task.d_vocab, "pad": task.pad}
-    if path is None:
-        for _ in pieces():
-            pass
-    elif path.suffix == ".npy":
-        _write_npy(path, pieces(), number, task.width)
-    else:
-        _write_parquet(path, pieces(), about)
+    try:
+        if path is None:
+            for _ in pieces():
+                pass
+        elif path.suffix == ".npy":
+            _write_npy(path, pieces(), number, task.width)
+        else:
+            _write_parquet(path, pieces(), about)
+    except OSError as e:
+        raise FileError(f"{path} cannot be written: {e.strerror or e}") from None
     tokens = number * task.width
     return Written(
         rows=number,
