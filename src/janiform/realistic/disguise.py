@@ -152,13 +152,13 @@ def gauge_heads(state: Weights, rng: np.random.Generator) -> None:
     """Mix queries with keys and values with outputs within each head, their sizes evened out, and shuffle the heads."""
     for i in range(state.config.n_layers):
         names = {key: f"blocks.{i}.attn.{key}" for key in ("W_Q", "b_Q", "W_K", "b_K", "W_V", "b_V", "W_O")}
-        for h in range(state.config.n_heads):
-            q, bq, k, bk, v, bv, o = (state.w[name][h] for name in names.values())
-            mix = invertible(rng, len(bq)) * _evened(k, q)
-            undo = np.linalg.inv(mix)
-            q[:], bq[:], k[:], bk[:] = q @ mix, bq @ mix, k @ undo.T, bk @ undo.T
-            mix = invertible(rng, len(bv)) * _evened(o, v)
-            v[:], bv[:], o[:] = v @ mix, bv @ mix, np.linalg.inv(mix) @ o
+        q, bq, k, bk, v, bv, o = (state.w[name] for name in names.values())
+        drawn = invertible_all(rng, 2 * state.config.n_heads, state.config.d_head)
+        mix = drawn[::2] * _evened_all(k, q)[:, None, None]
+        undo = np.linalg.inv(mix).transpose(0, 2, 1)
+        q[:], bq[:], k[:], bk[:] = q @ mix, _rows(bq, mix), k @ undo, _rows(bk, undo)
+        mix = drawn[1::2] * _evened_all(o, v)[:, None, None]
+        v[:], bv[:], o[:] = v @ mix, _rows(bv, mix), np.linalg.inv(mix) @ o
         order = rng.permutation(state.config.n_heads)
         for name in names.values():
             state.w[name] = state.w[name][order]
@@ -170,11 +170,8 @@ def shuffle_units(state: Weights, rng: np.random.Generator) -> None:
     for i in range(state.config.n_layers):
         read, bias, out = (state.w[f"blocks.{i}.mlp.{key}"] for key in ("W_in", "b_in", "W_out"))
         if state.config.act_fn == "relu":
-            for u in range(len(bias)):
-                scale = _evened(out[u], read[:, u]) * math.exp(0.3 * rng.standard_normal())
-                read[:, u] *= scale
-                bias[u] *= scale
-                out[u] /= scale
+            scale = _evened_all(out, read.T) * np.exp(0.3 * rng.standard_normal(len(bias)))
+            read, bias, out = read * scale, bias * scale, out / scale[:, None]
         order = rng.permutation(len(bias))
         for key, w in (("W_in", read[:, order]), ("b_in", bias[order]), ("W_out", out[order])):
             state.w[f"blocks.{i}.mlp.{key}"] = w
@@ -188,21 +185,41 @@ def rotation(rng: np.random.Generator, n: int) -> Float[np.ndarray, "n n"]:
     >>> np.allclose(turn @ turn.T, np.eye(3))
     True
     """
-    q, r = np.linalg.qr(rng.standard_normal((n, n)))
-    return q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    return _rotations(rng.standard_normal((n, n)))
 
 
 def invertible(rng: np.random.Generator, n: int) -> Float[np.ndarray, "n n"]:
     """Draw an invertible matrix of determinant 1 or -1 whose condition number is at most ``CONDITION``."""
-    logs = rng.uniform(-0.5, 0.5, n) * math.log(CONDITION)
-    stretch = np.exp((logs - logs.mean()) / 2) if n else logs
-    return rotation(rng, n) * stretch @ rotation(rng, n)
+    return invertible_all(rng, 1, n)[0]
 
 
-def _evened(one: np.ndarray, other: np.ndarray) -> float:
-    """The factor for ``other``, and divisor for ``one``, that makes both equally large; 1 where one of them is nothing."""
-    a, b = np.linalg.norm(one), np.linalg.norm(other)
-    return math.sqrt(a / b) if a and b else 1.0
+def invertible_all(rng: np.random.Generator, count: int, n: int) -> Float[np.ndarray, "count n n"]:
+    """Draw so many invertible matrices, one after another, and make them together."""
+    stretch, normal = np.empty((count, 1, n)), np.empty((count, 2, n, n))
+    for i in range(count):
+        logs = rng.uniform(-0.5, 0.5, n) * math.log(CONDITION)
+        stretch[i] = np.exp((logs - logs.mean()) / 2) if n else logs
+        normal[i] = rng.standard_normal((2, n, n))
+    turns = _rotations(normal)
+    return turns[:, 0] * stretch @ turns[:, 1]
+
+
+def _rotations(normal: np.ndarray) -> np.ndarray:
+    """Orthogonal matrices, all alike likely, from matrices of normal numbers."""
+    q, r = np.linalg.qr(normal)
+    return q * np.where(np.diagonal(r, axis1=-2, axis2=-1) < 0, -1.0, 1.0)[..., None, :]
+
+
+def _rows(vectors: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Each vector times its matrix."""
+    return (vectors[:, None] @ matrices)[:, 0]
+
+
+def _evened_all(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The factors for ``others``, and divisors for ``some``, that make both equally large; 1 where one of them is nothing."""
+    a, b = (np.sqrt(np.square(x).sum(tuple(range(1, x.ndim)))) for x in (some, others))
+    there = (a > 0) & (b > 0)
+    return np.sqrt(np.divide(a, b, out=np.ones_like(a), where=there))
 
 
 def _refuse(

@@ -76,7 +76,7 @@ def disagreement(model: Transformer, readout: Readout, outcomes: Outcomes, given
     """Return on how many of the inputs model and program differ at some position."""
     index = Index(readout)
     named = np.array([index(v) for v in outcomes.values])
-    with torch.no_grad():
+    with torch.inference_mode():
         logits = model(torch.from_numpy(given.ids)).numpy()
     wrong, at = 0, 0
     for n, rows in enumerate(given.rows, 1):
