@@ -1,11 +1,12 @@
 """The neural decompiler alone, without the exact way, on programs that it has not learned from, beside searches that do less.
 
-The programs are the test part of a data set, which shares no canonical form and no behavior with the training part. *Exact*
-means that the canonical form is the program's own; *functional* that the program found means the same on every input. Rows
-are kept in --rows, so a run that was cut goes on.
+The programs are drawn with a seed of their own, and those that behave like one of the data set that was learned from are left
+out, so no canonical form and no behavior is shared. *Exact* means that what inputs show of the program is the program's own;
+*functional* that it means the same on every input. Rows are kept in --rows, so a run that was cut goes on.
 
-    janiform dataset make out/dataset --count 2400 --shard 500
-    python benchmarks/decompile_neural.py --data out/dataset --write
+    janiform dataset make out/dataset --count 2250 --shard 500
+    janiform dataset make out/dataset-2026 --count 330 --shard 330 --seed 2026
+    python benchmarks/decompile_neural.py --data out/dataset-2026 --learned out/dataset --write
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ import torch
 import tyro
 from beside.results import Options, Table, publish
 from decompile_compiled import TIERS, share
+from flattened import Flattened, read, write
 
 import janiform as jf
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.dataset import Dataset, Entry
+from janiform.decompile.evidence import compare
 from janiform.decompile.given import subject
 from janiform.decompile.neural.finish import outputs
 from janiform.decompile.neural.network import Network, load_network
@@ -48,6 +51,10 @@ WAYS: dict[str, tuple[str, Callable[[Subject, Network], Iterable[jf.Program]]]] 
         lambda given, network: neural(given, untrained(network)),
     ),
     "behavior": ("inputs and outputs alone", lambda given, network: behavior_only(given)),
+    "flattened": (
+        "flattened weights, encoder-decoder (the published approach)",
+        lambda given, network: from_flattened(given),
+    ),
 }
 
 
@@ -56,7 +63,9 @@ class Settings(Options):
     """What is measured."""
 
     data: Path = Path("out/dataset")
-    """The data set whose test part is decompiled."""
+    """The data set whose programs are decompiled."""
+    learned: Path = Path("out/dataset")
+    """The data set whose training part the network has learned from."""
     network: Path | None = None
     """Another network than the one that comes with Janiform."""
     programs: int = 300
@@ -64,7 +73,7 @@ class Settings(Options):
     tiers: tuple[str, ...] = ("T0", "T2")
     """Which tiers are measured."""
     ways: tuple[str, ...] = ("whole",)
-    """Which ways are measured: whole, "no repair", "no search", untrained, behavior."""
+    """Which ways are measured: whole, "no repair", "no search", untrained, behavior, flattened."""
     rows: Path = Path("out/decompile-neural.jsonl")
     """Where the rows are kept."""
     seconds: float = 1e9
@@ -87,25 +96,33 @@ def behavior_only(given: Subject) -> Iterable[jf.Program]:
     raise CannotDecompile("no function of place and token says what the model says")
 
 
-def measured(
-    entry: Entry, seed: int, tier: str, way: str, given: Subject, network: Network
-) -> dict[str, Any]:
+def from_flattened(given: Subject) -> Iterable[jf.Program]:
+    """What the baseline of ``flattened.py`` writes."""
+    found = write(baseline(), given.model.weights())
+    if found is None or len(found.outputs) != 1:
+        raise CannotDecompile("what is written is no program")
+    return [found]
+
+
+@lru_cache(maxsize=1)
+def baseline() -> Flattened:
+    """The baseline as it was trained."""
+    return read()
+
+
+def measured(entry: Entry, way: str, given: Subject, network: Network) -> dict[str, Any]:
     """Decompile one program, and see what the first program that is proposed is worth."""
-    row: dict[str, Any] = {"canonical": entry.canonical, "tier": tier, "way": way, "size": entry.size}
     start = time.process_time()
+    row: dict[str, Any] = {"exact": False, "functional": False}
     try:
         found = next(iter(WAYS[way][1](given, network)))
-    except CannotDecompile as e:
-        return row | {
-            "seconds": time.process_time() - start,
-            "exact": False,
-            "functional": False,
-            "why": str(e)[:80],
-        }
-    row["seconds"] = time.process_time() - start
-    exact = canonical_hash(found, given.signature) == entry.canonical
-    functional = exact or bool(jf.equivalent(found, entry.program, given.signature, limit=5_000))
-    return row | {"exact": exact, "functional": functional}
+        row["seconds"] = time.process_time() - start
+        row["exact"] = canonical_hash(found, given.signature) == entry.canonical
+        same = row["exact"] or jf.equivalent(found, entry.program, given.signature, limit=5_000)
+        row["functional"] = bool(same)
+    except jf.JaniformError as e:
+        row["why"] = str(e)[:80]
+    return {"seconds": time.process_time() - start} | row
 
 
 def main(options: Settings) -> None:
@@ -116,7 +133,8 @@ def main(options: Settings) -> None:
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {(r["canonical"], r["tier"], r["way"]) for r in rows}
     data = Dataset.open(options.data)
-    entries = data.part("test")[: 30 if options.quick else options.programs]
+    learned = {e.behavior for e in Dataset.open(options.learned).part("train")}
+    entries = [e for e in data if e.behavior not in learned][: 30 if options.quick else options.programs]
     with path.open("a") as out:
         for seed, entry in enumerate(entries):
             todo = [
@@ -126,9 +144,18 @@ def main(options: Settings) -> None:
                 continue
             pair = entry.program.compile(signature=data.signature)
             for tier in dict.fromkeys(t for t, _ in todo):
-                given = subject(TIERS[tier][1](pair, seed))
-                for way in (w for t, w in todo if t == tier):
-                    rows.append(measured(entry, seed, tier, way, given, network))
+                ways = [w for t, w in todo if t == tier]
+                facts: dict[str, Any] = {}
+                try:
+                    given = subject(TIERS[tier][1](pair, seed))
+                    if tier.startswith("T3"):
+                        facts["sound"] = compare(given, entry.program, limit=5_000, draws=0, seed=0).exact
+                except jf.InputError:
+                    ways, facts["lossy"] = ["whole"], True
+                for way in ways:
+                    row = {"canonical": entry.canonical, "tier": tier, "way": way, "size": entry.size}
+                    row |= {} if "lossy" in facts else measured(entry, way, given, network)
+                    rows.append(row | facts)
                     out.write(json.dumps(rows[-1]) + "\n")
                     out.flush()
     publish(
@@ -146,7 +173,9 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
     whole, by_size = [], []
     for way, (says, _) in WAYS.items():
         for tier, (name, _) in TIERS.items():
-            own = [r for r in rows if r["tier"] == tier and r["way"] == way]
+            own = [r for r in rows if r["tier"] == tier and r["way"] == way and "lossy" not in r]
+            lossy = sum(r["tier"] == tier and r["way"] == way and r.get("lossy", False) for r in rows)
+            intact = [r for r in own if r.get("sound", True)]
             if not own:
                 continue
             seconds = [r["seconds"] for r in own]
@@ -154,9 +183,10 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
                 [
                     says,
                     f"{tier}: {name}",
-                    len(own),
+                    f"{len(own)} of {len(own) + lossy}" if lossy else len(own),
                     share(own, "exact"),
                     share(own, "functional"),
+                    f"{len(intact)}: {share(intact, 'exact')}" if tier.startswith("T3") else None,
                     f"{sum(seconds) / len(own):.2f}",
                     f"{median(seconds):.2f}",
                 ]
@@ -170,7 +200,16 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
         Table(
             "Programs of 1 to 10 operations that share neither form nor behavior with any that was learned from; shares with "
             "95 % Wilson intervals, CPU seconds a program:",
-            ["way", "tier", "programs", "exact", "functional", "mean s", "median s"],
+            [
+                "way",
+                "tier",
+                "programs",
+                "exact",
+                "functional",
+                "exact where the noisy model still computes its program",
+                "mean s",
+                "median s",
+            ],
             whole,
         ),
         Table(
