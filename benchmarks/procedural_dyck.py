@@ -20,6 +20,7 @@ from beside.results import Options, Table, publish
 from procedural_transfer import GOOD, HAYSTACK, flat, interval, reached, wilson
 
 from janiform.procedural import tiny
+from janiform.tasks.procedural import floor, read
 from janiform.train import sweep
 
 KEPT = Path("out/benchmarks/procedural_dyck")
@@ -57,7 +58,10 @@ class Warm:
 
 TRIED = (
     Warm("dyck(kinds=64, length=48)", 4000, 64, ("attention", "full")),
-    Warm("dyck(kinds=16, length=22)", 8000, 64, ("attention", "full")),
+    Warm("dyck(kinds=16, length=22)", 6000, 64, ("attention", "full"), seeds=1),
+    Warm("dyck(kinds=64, length=48, p_open=0.7)", 4000, 64, ("full",), seeds=5),
+    Warm("dyck(kinds=64, length=48, p_open=0.7)", 4000, 64, ("attention",), seeds=2),
+    Warm("dyck(kinds=8, length=64)", 3000, 64, ("attention", "full"), {"rate": 1e-3}, seeds=1),
 )
 
 
@@ -97,7 +101,8 @@ def main(options: Settings) -> None:
                     warm.task,
                     f"{warm.steps:,} x {warm.batch}" + "".join(f", {k} {v}" for k, v in warm.own.items()),
                     mean(run["result"]["tokens"] for run in before) / 1e6,
-                    mean(run["result"]["curve"][-1]["loss"] for run in before),
+                    f"{mean(run['result']['curve'][-1]['loss'] for run in before):.3f}",
+                    f"{floor(read(warm.task)):.3f}",
                     parts + "".join(f", {k} {v}" for k, v in warm.then.items()),
                     " / ".join(f"{100 * b:.1f}" for b in best),
                     interval(best),
@@ -111,7 +116,7 @@ def main(options: Settings) -> None:
         f"Best accuracy on held-out rows of `{HAYSTACK}` in {steps:,} steps; GPT-2 of 2 blocks, 4 heads, width 16. "
         f"All of it took {total:,.0f} CPU seconds:"
     )
-    headings = ["warm-up", "steps", "M tokens", "its loss", "taken", "accuracy %, each seed", "mean"]
+    headings = ["warm-up", "steps", "M tokens", "its loss", "floor", "taken", "accuracy %, each seed", "mean"]
     headings += ["seeds at 95 %", "steps to 90 %"]
     publish(
         "dyck",
