@@ -53,6 +53,8 @@ def test_a_saved_pair_takes_the_shape_and_is_exported_again(tmp_path, capsys):
         exported(capsys, pair, "--to", "gpt2", "--out", folder)["d_model"]
         == Pair.load(pair).model.config.d_model
     )
+    assert main(["export", pair, "--to", "gpt2", "--norm", "RMS", "--out", folder]) != 0
+    assert "has a normal shape already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

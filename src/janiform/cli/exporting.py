@@ -48,13 +48,19 @@ class Export(AboutPair):
 
     def _shaped(self, pair: Pair) -> Pair:
         """Return the pair in GPT-2's shape where that is asked for and it has not yet got it."""
+        asked = self.tied or self.norm != "LN" or self.both_ways
         if self.shape == "own" and self.to != "gpt2":
-            if self.tied or self.norm != "LN" or self.both_ways:
+            if asked:
                 raise InputError(
                     "--tied, --norm and --both-ways are settings of GPT-2's shape: add --shape gpt2"
                 )
             return pair
         if pair.model.config.normalization_type is not None:
+            if asked:
+                raise InputError(
+                    "this pair has a normal shape already, which --tied, --norm and --both-ways cannot change: "
+                    "leave them out, or begin with the program"
+                )
             return pair
         return pair.to_gpt2(tied=self.tied, norm=self.norm, causal=not self.both_ways)
 
