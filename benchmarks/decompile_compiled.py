@@ -6,6 +6,7 @@ program's own; *functional* that it means the same on every input. Rows are kept
 
     python benchmarks/decompile_compiled.py --programs 1000 --write
     python benchmarks/decompile_compiled.py --published FOLDER --write
+    python benchmarks/decompile_compiled.py --assembled out/tracr-library --write
     python benchmarks/retrain.py && python benchmarks/decompile_compiled.py --retrained out/retrain --write
 """
 
@@ -13,12 +14,14 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
+from types import SimpleNamespace
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
@@ -39,6 +42,7 @@ from janiform.realistic.retrain import Retraining
 from janiform.train.log import read_log
 
 SIGNATURE = jf.Signature(range(5), 5)
+TRACR = ("hist", "length", "reverse", "frac_prevs", "sort_unique", "count")
 SIZES = ((1, 2), (3, 4), (5, 6), (7, 9), (10, 99))
 
 
@@ -86,6 +90,8 @@ class Settings(Options):
     """A folder of published checkpoints with their meta.json: measured instead of random programs."""
     retrained: Path | None = None
     """The folder of trainings that ``retrain.py`` keeps: measured instead of random programs."""
+    assembled: Path | None = None
+    """A folder for what Tracr compiles, made where it is missing: measured instead of random programs."""
     rows: Path = Path("out/decompile-compiled.jsonl")
     """Where the rows of random programs are kept."""
     seconds: float = 1e9
@@ -338,12 +344,58 @@ def retrained(options: Settings) -> None:
     )
 
 
+def of_tracr(options: Settings) -> None:
+    """Decompile what Tracr itself compiles of its library, and compare with all inputs."""
+    assert options.assembled is not None
+    if not options.assembled.is_dir():
+        if options.tracr is None:
+            raise SystemExit(f"{options.assembled} is not there, and no Python that has Tracr to make it")
+        worker = Path(__file__).parent / "beside" / "tracr_weights.py"
+        subprocess.run([options.tracr, worker, options.assembled, "5", *TRACR], check=True)
+    lines, right = [], 0
+    for path in sorted(options.assembled.glob("*.npz")):
+        start = time.process_time()
+        try:
+            found = jf.decompile(from_tracr(path))
+        except jf.JaniformError as e:
+            lines.append([path.stem, "refused", None, None, str(e)[:90]])
+            continue
+        e = found.evidence
+        right += e.exact
+        text = " ".join(str(found.program).split())
+        seconds = f"{time.process_time() - start:.2f}"
+        lines.append([path.stem, found.method, f"{e.agreed:,} of {e.checked:,}", seconds, text[:90]])
+    says = f"{right} of {len(lines)} programs agree with Tracr's weights on every input. Tracr keeps no unembedding."
+    head = ["program", "method", "agree", "s", "found"]
+    data = {"right": right, "models": len(lines)}
+    publish("tracr", "Tracr's weights", [Table(says, head, lines)], data, options, page="decompile-compiled")
+
+
+def from_tracr(path: Path) -> Any:
+    """What of Tracr's assembled model is read, from arrays and encoders."""
+    facts, params = json.loads(path.with_suffix(".json").read_text()), {}
+    with np.load(path) as arrays:
+        for name in arrays.files:
+            module, key = name.split("|")
+            params.setdefault(module, {})[key] = arrays[name]
+    special = {"bos_token": facts["bos"], "pad_token": facts["pad"]}
+    outputs = facts["outputs"]
+    return SimpleNamespace(
+        params=params,
+        model_config=SimpleNamespace(num_heads=facts["heads"], causal=facts["causal"]),
+        input_encoder=SimpleNamespace(encoding_map=dict(facts["inputs"]), **special),
+        output_encoder=SimpleNamespace(encoding_map=None if outputs is None else dict(outputs), **special),
+    )
+
+
 def main(options: Settings) -> None:
     torch.set_num_threads(1)
     if options.published is not None:
         published(options)
     elif options.retrained is not None:
         retrained(options)
+    elif options.assembled is not None:
+        of_tracr(options)
     else:
         random_programs(options)
 
