@@ -109,3 +109,15 @@ def test_weights_that_were_changed_are_not_passed_off_as_a_program():
     except CannotDecompile:
         return
     assert found.evidence.agreed >= 0.99 * found.evidence.checked
+
+
+def test_what_no_input_meets_confuses_no_head():
+    """A query holds two copies that belong together; were they not to, several keys would be level with what is preferred."""
+    program = jf.parse(
+        "s = select(indices, tokens, ==); x = aggregate(s, tokens);"
+        "y = (aggregate(select(indices, aggregate(s, x), ==), x) + 9) % 10;"
+    )
+    pair = program.compile(range(5), 5)
+    found = jf.decompile(pair)
+    assert found.method == "exact" and found.evidence.exact
+    assert canonical_hash(found.program, pair.signature) == canonical_hash(program, pair.signature)

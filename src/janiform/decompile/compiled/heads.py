@@ -24,10 +24,14 @@ from janiform.ir.canonical.attend import attend
 from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid
 from janiform.ir.canonical.reach import alike as one_value
 from janiform.ir.canonical.reach import feasible, reach
+from janiform.ir.canonical.shown import occurring
 from janiform.ir.quotient import Quotient, first_seen, reduced
 
 TIE = 1.0
 """Scores closer than this are equal."""
+
+UNMET = 1e3
+"""So far below BOS is put what no input meets."""
 
 MAX_SCORES = 1 << 22
 """The largest table of scores that is written out."""
@@ -61,7 +65,13 @@ def read_head(
     scores = read_scores(stream, W_Q, b_Q, W_K, b_K, g)
     held = tidy_value(parts, constant, offered, stream.tolerance)
     value, vectors = coded(held)
-    found = preference(scores, value, g)
+    try:
+        found = preference(scores, value, g)
+    except CannotDecompile:
+        met = as_met(scores, stream.tokens, g)
+        if met is None:
+            raise
+        found = preference(met, value, g)
     names = tuple(f"value {i}" for i in range(len(vectors)))
     if found.counted:
         if len(vectors) > 1:
@@ -81,6 +91,16 @@ def read_head(
         rows = [offered if v == "offered" else vectors[names.index(str(v))] for v in view.values]
         return Field.of(view.function, np.array(rows)), None, offered
     return None, Average(selection, value, vectors, offered, g, stream.tolerance, stream.averaged), offered
+
+
+def as_met(scores: Scores, tokens: int, g: Grid) -> Scores | None:
+    """Return scores in which what no input meets is not selected; None where inputs cannot be listed, or meet everything."""
+    cells = Quotient(scores.keys, scores.maps, np.zeros(scores.shape, np.int64))
+    met = occurring(cells, g, tokens)
+    if met is None or met.table.all():
+        return None
+    there = met.table.reshape(scores.table.shape).astype(bool)
+    return replace(scores, table=np.where(there, scores.table, scores.bos[:, None, :] - UNMET))
 
 
 def _apart(vectors: np.ndarray) -> bool:

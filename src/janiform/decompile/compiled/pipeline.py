@@ -55,7 +55,7 @@ def read_stream(net: Network, roles: Roles, tolerance: float, *, lenient: bool =
 def begin(net: Network, roles: Roles, g: Grid, tolerance: float) -> Stream:
     """Return the stream of embeddings."""
     d, tokens = net.d_model, list(roles.tokens)
-    stream = Stream(np.zeros(d), np.zeros(d), tolerance, g)
+    stream = Stream(np.zeros(d), np.zeros(d), tolerance, g, tokens=len(tokens))
     everything = np.arange(len(tokens))
     stream.write(Field((TOKENS,), (everything,), net.W_E[tokens]), net.W_E[roles.bos])
     stream.write(Field((PLACE,), (g.indices,), net.W_pos[1:]), net.W_pos[0])

@@ -134,6 +134,7 @@ class Stream:
 
     ``lenient`` takes a head that averages one of several vectors, apart in as many directions, for a head that copies: that its
     keys always hold one value is then nothing that was read, and stands to be compared. ``unsure`` are directions in which BOS is not known; fields and averages from ``last`` on are the last component's.
+    ``tokens`` is how many there are.
     """
 
     constant: Float[np.ndarray, " d_model"]
@@ -147,6 +148,7 @@ class Stream:
     unsure: list[np.ndarray] = field(default_factory=list)
     last: tuple[int, int] = (0, 0)
     lenient: bool = False
+    tokens: int = 0
 
     def read(self, matrix: np.ndarray, bias: np.ndarray | float = 0.0) -> tuple[list[Field], np.ndarray]:
         """Return what a reader gets as fields whose sum it is, and what it gets in any case."""

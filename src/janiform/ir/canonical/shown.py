@@ -20,6 +20,7 @@ from janiform.ir.canonical.mechanism import (
     PAIR,
     PLACE,
     TOKENS,
+    Grid,
     Mechanism,
     Selection,
     Source,
@@ -68,6 +69,31 @@ def shown(mechanism: Mechanism) -> Mechanism:
         function = run.moved(v.function)
         outputs[name] = View(run.kept(function, run.met_at_positions(function)), v.values)
     return Mechanism(mechanism.grid, mechanism.vocab, outputs) if run.changed else mechanism
+
+
+def occurring(relation: Quotient, g: Grid, tokens: int) -> Quotient | None:
+    """Return which cells of a relation's table some input meets, as a table of 0 and 1; None where inputs cannot be listed.
+
+    >>> from janiform.ir.canonical.mechanism import grid
+    >>> same = Quotient((("key", TOKENS), ("query", TOKENS)), (np.arange(2), np.arange(2)), np.eye(2, dtype=int))
+    >>> occurring(same, grid(1, False), 2).table.tolist()
+    [[1, 0], [0, 1]]
+    """
+    sources = tuple(dict.fromkeys(source_of(k) for k in relation.keys))
+    made = Mechanism(g, tuple(range(tokens)), {"": View(Quotient(sources, (), np.zeros(())), ())})
+    if not listable(made):
+        return None
+    run = _Run(made)
+    for s in made.sources():
+        if s.selection is not None:
+            run.follow(s)
+    cells = np.arange(relation.table.size).reshape(relation.table.shape)
+    found = np.zeros(relation.table.size, np.int64)
+    of_cells = run.moved(Quotient(relation.keys, relation.maps, cells))
+    for i, there in enumerate(run.there()):
+        at = run.over_pairs(of_cells, i)
+        found[at[np.broadcast_to(there, at.shape)]] = 1
+    return Quotient(relation.keys, relation.maps, found.reshape(relation.table.shape))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
