@@ -9,7 +9,6 @@ paired by seed; intervals are Student's of 95 %. What is done is kept in out/ben
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import mean
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
@@ -31,6 +30,7 @@ WARM = Transfer().warmup_steps
 ARMS: tuple[tuple[str, str | None, str], ...] = (
     ("none", None, ""),
     ("Set, attention", SET, "attention"),
+    ("identity, attention", IDENTITY, "attention"),
     ("identity, full", IDENTITY, "full"),
 )
 
@@ -85,7 +85,7 @@ def main(options: Settings) -> None:
         for name, values in best.items():
             apart = [v - w for v, w in zip(values, best["none"])]
             shown = " / ".join(f"{100 * v:.1f}" for v in values)
-            rows.append([task, name, shown, mean(values), None if name == "none" else interval(apart)])
+            rows.append([task, name, shown, interval(values), None if name == "none" else interval(apart)])
             data.append({"task": task, "arm": name, "best": values})
     total = sum(run["result"]["cpu_seconds"] for run in found)
     says = (

@@ -61,7 +61,6 @@ TRIED = (
     Warm("dyck(kinds=16, length=22)", 6000, 64, ("attention", "full"), seeds=1),
     Warm("dyck(kinds=64, length=48, p_open=0.7)", 4000, 64, ("full",), seeds=5),
     Warm("dyck(kinds=64, length=48, p_open=0.7)", 4000, 64, ("attention",), seeds=2),
-    Warm("dyck(kinds=8, length=64)", 3000, 64, ("attention", "full"), {"rate": 1e-3}, seeds=1),
 )
 
 
@@ -105,7 +104,7 @@ def main(options: Settings) -> None:
                     f"{floor(read(warm.task)):.3f}",
                     parts + "".join(f", {k} {v}" for k, v in warm.then.items()),
                     " / ".join(f"{100 * b:.1f}" for b in best),
-                    interval(best),
+                    interval(best) if len(best) > 2 else f"{mean(best):.1%}",
                     wilson(sum(b >= GOOD for b in best), len(best)),
                     " / ".join(f"{step:,}" for step in at) or "never",
                 ]
