@@ -115,6 +115,7 @@ def main(options: Settings) -> None:
                 texts.append(words)
         except jf.CompileError:
             continue
+    order = np.argsort([sum(w.size for w in p.model.weights().values()) for p in pairs])  # alike in a batch
     tokens = [START, END, *sorted({w for t in texts for w in t})]
     number = {w: i for i, w in enumerate(tokens)}
     network = Flattened(tokens)
@@ -124,7 +125,8 @@ def main(options: Settings) -> None:
     while (spent := time.process_time() - start) < options.seconds:
         for group in optimizer.param_groups:
             group["lr"] = 1e-3 * min(1.0, (step + 1) / 50) * max(0.05, 1 - spent / options.seconds)
-        chosen = rng.integers(len(pairs), size=options.batch)
+        first = int(rng.integers(len(pairs) - options.batch))
+        chosen = order[first : first + options.batch]
         rows = []
         for i in chosen:
             weights = {k: w.astype(np.float64) for k, w in pairs[i].model.weights().items()}

@@ -115,7 +115,9 @@ def test_what_no_input_meets_confuses_no_head():
     """A query holds two copies that belong together; were they not to, several keys would be level with what is preferred."""
     program = jf.parse(
         "s = select(indices, tokens, ==); x = aggregate(s, tokens);"
-        "y = (aggregate(select(indices, aggregate(s, x), ==), x) + 9) % 10;"
+        "y = aggregate(select(indices, aggregate(s, x), ==), x) % 10;"
+        "never = select(indices, indices, <=) and select(indices, indices, >);"
+        "output = y if aggregate(never, x, 1) > 0.5 else 2;"
     )
     pair = program.compile(range(5), 5)
     found = jf.decompile(pair)
