@@ -111,6 +111,7 @@ class _Run:
     mechanism: Mechanism
     codes: dict[Source, list[np.ndarray]] = field(default_factory=dict)
     views: dict[Source, Quotient] = field(default_factory=dict)
+    shapes: dict[Source, tuple[np.ndarray, bytes]] = field(default_factory=dict)
     changed: bool = False
 
     def __post_init__(self) -> None:
@@ -245,12 +246,8 @@ class _Run:
 
     def rank(self, key: object, size: int) -> np.ndarray:
         """The order in which inputs show the codes of a variable."""
-        if key is PAIR or source_of(key).selection is None:
-            return np.arange(size)
-        held = np.concatenate([c.ravel() for c in self.codes[source_of(key)]])
-        found = np.full(size, len(held))
-        found[held[::-1]] = np.arange(len(held))[::-1]
-        return found
+        s = source_of(key)
+        return np.arange(size) if key is PAIR or s.selection is None else self.shape_of(s)[0]
 
     def first(self, key: object) -> tuple[object, ...]:
         """Variables in an order that depends on nothing but what inputs show of them: the plainest first."""
@@ -258,12 +255,17 @@ class _Run:
             return (0,)
         s = source_of(key)
         side = 0 if isinstance(key, Source) else 1 if key[0] == "key" else 2  # type: ignore[index]
-        if s.selection is None:
-            return (1, s is TOKENS, side)
-        rank = self.rank(key, len(s.values))
-        order = np.argsort(np.argsort(rank, kind="stable"), kind="stable").astype(np.int32)
-        seen = hashlib.sha256(b"".join(order[c].tobytes() for c in self.codes[s])).digest()
-        return (2, s.depth, side, seen)
+        return (1, s is TOKENS, side) if s.selection is None else (2, s.depth, side, self.shape_of(s)[1])
+
+    def shape_of(self, s: Source) -> tuple[np.ndarray, bytes]:
+        """The order in which inputs show the codes of a source, and a hash of its codes in that order."""
+        if s not in self.shapes:
+            held = np.concatenate([c.ravel() for c in self.codes[s]])
+            rank = np.full(len(s.values), len(held))
+            rank[held[::-1]] = np.arange(len(held))[::-1]
+            order = np.argsort(np.argsort(rank, kind="stable"), kind="stable").astype(np.int32)
+            self.shapes[s] = rank, hashlib.sha256(order[held].tobytes()).digest()
+        return self.shapes[s]
 
     def moved(self, function: Quotient) -> Quotient:
         """The function of what became of its sources."""
@@ -312,7 +314,7 @@ class _Run:
 
     def met_at_pairs(self, function: Quotient) -> _Met:
         """What meets at pairs of positions that exist."""
-        return self.met(function, list(self.there()), paired=True)
+        return self.met(function, list(self.there()) if self.mechanism.grid.causal else None, paired=True)
 
     def met(self, function: Quotient, where: list[np.ndarray] | None, *, paired: bool) -> _Met:
         sizes = [len(m) for m in function.maps]
