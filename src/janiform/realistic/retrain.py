@@ -147,7 +147,8 @@ def _training(
         drill = learned.of[which][rng.integers(len(learned.of[which]))]
         idle = layout.idle[_drawn(rng, state.parts, len(layout.idle))]
         state.optimizer.zero_grad(set_to_none=True)
-        strict.loss(state.model, drill, strict.sites[which], idle, settings.strictness).backward()
+        shift = int(rng.integers(settings.batch))
+        strict.loss(state.model, drill, strict.sites[which], idle, settings.strictness, shift).backward()
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
         state.optimizer.step()
         state.step += 1

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from janiform.pair.pair import Pair
 
 
+POOL = 32
+"""Of how many inputs, in batches, interventions are made; of few, what is held out has inputs that were never learned from."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """The shape of a wider model, which parts of it hold which variables, and the parts that hold none."""
@@ -115,7 +119,7 @@ class Drills:
     def __init__(self, pair: Pair, batch: int, count: int, seed: int) -> None:
         self.pair, self.meaning = pair, Meaning.of(pair)
         rng = np.random.default_rng([seed, 17])
-        batches = list(drawn(pair.signature, 4 * batch, 4 * batch, seed=seed))
+        batches = list(drawn(pair.signature, POOL * batch, POOL * batch, seed=seed))
         self.of = [list(self._drawn(s, batches, batch, count, rng)) for s in sites(pair)]
 
     def _drawn(
@@ -176,13 +180,20 @@ class Strict:
         self.pair, self.idle = pair, layout.idle
         self.sites = sites(replace(pair, places=layout.places))
 
-    def loss(self, model: Transformer, drill: Drill, site: Site, idle: Site, strictness: float) -> Tensor:
-        """Return the sum of the three losses on a drill of one variable and one idle part."""
+    def loss(
+        self, model: Transformer, drill: Drill, site: Site, idle: Site, strictness: float, shift: int
+    ) -> Tensor:
+        """Return the sum of the three losses on a drill of one variable and one idle part.
+
+        Whatever an idle part takes from another input, answers stay: it takes it from the input ``shift`` rows away, so one
+        drill is many.
+        """
         cache = self._run(model, drill.swap.source, drill.padded, [*site.names, *idle.names])
+        other = {name: cache[name].roll(shift, 0) for name in idle.names}
         behavior = self._short(cache["logits"], drill.source)
         swapped, kept = (
-            self._run(model, drill.swap.base, drill.padded, [], drill.swap.hooks(part, cache))["logits"]
-            for part in (site, idle)
+            self._run(model, drill.swap.base, drill.padded, [], drill.swap.hooks(part, source))["logits"]
+            for part, source in ((site, cache), (idle, other))
         )
         return behavior + self._short(swapped, drill.swapped) + strictness * self._short(kept, drill.base)
 
