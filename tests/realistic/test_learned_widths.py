@@ -47,7 +47,8 @@ def test_only_the_stream_changes():
 
 
 def test_too_narrow_a_width_is_called_what_it_is():
-    found = averages().compress(1, "linear", settings=LITTLE).faithfulness(inputs=100)
+    pair = programs.load("hist").compile("ab", 2)
+    found = pair.compress(1, "linear", settings=LITTLE).faithfulness(inputs=100)
     assert not found.faithful
     assert found.verdict == "wrong" or found.verdict.startswith("right for the wrong reason: ")
 
