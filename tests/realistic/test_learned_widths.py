@@ -12,7 +12,7 @@ from janiform.train.log import read_log
 
 torch.set_num_threads(1)
 
-LITTLE = Narrowing(starts=2, forced=3, free=3, polish=3, rounds=1, batch=8)
+LITTLE = Narrowing(starts=2, forced=3, free=3, polish=3, rounds=1, answers=4, batch=8)
 
 
 def averages() -> Pair:
