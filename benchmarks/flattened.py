@@ -76,12 +76,21 @@ class Flattened(nn.Module):
 
 
 def lexed(text: str) -> list[str]:
-    """Cut a program's text into tokens; joined by blanks, they are the program again.
+    """Cut a program's text into tokens.
 
     >>> lexed("x = tokens == 1.5;")
     ['x', '=', 'tokens', '==', '1.5', ';']
     """
     return re.findall(r"\d+\.\d+|\w+|[=!<>]=|\S", text)
+
+
+def unlexed(tokens: list[str]) -> str:
+    """Put tokens together to the text that they were cut from, but for blanks.
+
+    >>> unlexed(lexed('x = best(select(tokens, tokens, <), "closest");'))
+    'x = best ( select ( tokens , tokens , < ) , "closest" ) ;'
+    """
+    return re.sub(r'" (\w+) "', r'"\1"', " ".join(tokens)).replace("/ /", "//")
 
 
 def chunks(weights: dict[str, np.ndarray]) -> np.ndarray:
@@ -171,7 +180,7 @@ def write(network: Flattened, weights: dict[str, np.ndarray]) -> jf.Program | No
             break
         words.append(nxt)
     try:
-        return jf.parse(" ".join(network.tokens[w] for w in words[1:]))
+        return jf.parse(unlexed([network.tokens[w] for w in words[1:]]))
     except jf.JaniformError:
         return None
 
