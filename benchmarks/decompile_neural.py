@@ -5,7 +5,7 @@ out, so no canonical form and no behavior is shared. *Exact* means that what inp
 *functional* that it means the same on every input. Rows are kept in --rows, so a run that was cut goes on.
 
     janiform dataset make out/dataset --count 2250 --shard 500
-    janiform dataset make out/dataset-2026 --count 330 --shard 330 --seed 2026
+    janiform dataset make out/dataset-2026 --count 640 --shard 330 --seed 2026
     python benchmarks/decompile_neural.py --data out/dataset-2026 --learned out/dataset --write
 """
 
