@@ -61,7 +61,12 @@ class Reading:
     offsets: tuple[int, ...] = ()
     periods: tuple[int, ...] = ()
     refined: tuple[Selector, ...] = ()
-    """The list with what the head looks at under single tokens besides, which variables of a program do without."""
+    """The list with what the head looks at under single tokens besides, if that is known."""
+
+    @property
+    def whole(self) -> tuple[Selector, ...]:
+        """The list with all that is known of where the head looks; variables of a program do without some of it."""
+        return self.refined or self.selectors
 
     @property
     def selector(self) -> Selector:
@@ -93,7 +98,7 @@ def read_head(
     asking = observed.batch.tokens[:, :width][queries]
     apart = np.arange(len(observed.sampler.vocab)) >= (0 if few else observed.sampler.bos)
     refined = order
-    if tried.under(asking, order, len(apart))[apart].min() < PARTLY:
+    if tried.explained_under(asking, order, len(apart))[apart].min() < PARTLY:
         for selector, codes in tried.better_under(asking, order, apart):
             tried.consider(under([observed.sampler.vocab[t] for t in codes], selector))
         refined = tried.best_order()
@@ -166,7 +171,9 @@ class Tried:
             order, best = chosen, self.explained(chosen)
         return order
 
-    def under(self, tokens: NDArray[np.int64], order: Sequence[int], vocab: int) -> NDArray[np.float64]:
+    def explained_under(
+        self, tokens: NDArray[np.int64], order: Sequence[int], vocab: int
+    ) -> NDArray[np.float64]:
         """How much of the pattern a priority list explains under each token; all of it under those that no query is."""
         met = np.bincount(tokens, minlength=vocab)
         return np.where(met > 0, np.bincount(tokens, self.by_query(order), vocab) / np.maximum(met, 1), 1.0)

@@ -208,10 +208,10 @@ def _heads(found: Decompiled, model: Transformer, sampler: Sampler) -> Iterator[
             yield f"<h3>Head {reading.layer}.{reading.head}: overlap {reading.overlap:.3f}</h3>"
             kept = found.swapped.alone[reading.layer, reading.head]
             yield (
-                f"<p>It looks at {escape(priorities(reading.refined, sampler))}. With this in its place the model says the "
+                f"<p>It looks at {escape(priorities(reading.whole, sampler))}. With this in its place the model says the "
                 f"same on {kept:.3f} of inputs.</p>"
             )
-            yield table(("RASP",), [(Code(as_rasp(s)),) for s in reading.refined])
+            yield table(("RASP",), [(Code(as_rasp(s)),) for s in reading.whole])
             for one in seen[: 1 + (reading.overlap < SOFT)]:
                 tokens, looks, says = beside(one, reading)
                 for pattern, color, who in ((looks, "#1f5fa8", "the head"), (says, "#d9730d", "its reading")):

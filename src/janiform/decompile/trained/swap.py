@@ -117,7 +117,7 @@ def swapped(
 
 def looked_at(run: Run, reading: Reading) -> NDArray[np.bool_]:
     """The keys that a reading selects for each query, all that it may see where none."""
-    taken = run.pairs_selected(first_of(reading.refined or reading.selectors))
+    taken = run.pairs_selected(first_of(reading.whole))
     return np.where(taken.any(2, keepdims=True), taken, np.tri(run.width, dtype=bool))
 
 
