@@ -43,6 +43,16 @@ from janiform.train.log import read_log
 
 SIGNATURE = jf.Signature(range(5), 5)
 TRACR = ("hist", "length", "reverse", "frac_prevs", "sort_unique", "count")
+SUMMARY = (
+    "programs",
+    "exact",
+    "functional",
+    "exact where the noisy model still computes its program",
+    "mean s",
+    "median s",
+)
+"""What ``summary`` tells of a tier."""
+
 SIZES = ((1, 2), (3, 4), (5, 6), (7, 9), (10, 99))
 
 
@@ -182,6 +192,20 @@ def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+def summary(tier: str, own: list[dict[str, Any]], lossy: int) -> list[Any]:
+    """How many programs of a tier were tried, of which some could not be made; the shares; the mean and median seconds."""
+    intact = [r for r in own if r.get("sound", True)]
+    seconds = [r["seconds"] for r in own]
+    return [
+        f"{len(own):,} of {len(own) + lossy:,}" if lossy else len(own),
+        share(own, "exact"),
+        share(own, "functional"),
+        f"{len(intact)}: {share(intact, 'exact')}" if tier.startswith("T3") else None,
+        f"{sum(seconds) / len(own):.2f}",
+        f"{median(seconds):.2f}",
+    ]
+
+
 def share(rows: list[dict[str, Any]], key: str) -> str:
     """Write a share with its interval."""
     k, n = sum(bool(r[key]) for r in rows), len(rows)
@@ -220,20 +244,9 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
         own = [r for r in rows if r["tier"] == tier and "lossy" not in r]
         if not own:
             continue
-        seconds = sorted(r["seconds"] for r in own)
-        intact = [r for r in own if r.get("sound", True)]
-        whole.append(
-            [
-                f"{tier}: {says}",
-                f"{len(own):,} of {len(own) + lossy:,}" if lossy else len(own),
-                share(own, "exact"),
-                share(own, "functional"),
-                f"{len(intact)}: {share(intact, 'exact')}" if tier.startswith("T3") else None,
-                f"{sum(seconds) / len(own):.2f}",
-                f"{median(seconds):.2f}",
-                f"{quantiles(seconds, n=100)[98]:.2f}" if len(own) > 1 else None,
-            ]
-        )
+        slowest = quantiles([r["seconds"] for r in own], n=100)[98] if len(own) > 1 else None
+        last = None if slowest is None else f"{slowest:.2f}"
+        whole.append([f"{tier}: {says}", *summary(tier, own, lossy), last])
         for low, high in SIZES:
             some = [r for r in own if low <= r["size"] <= high]
             name = f"{low}-{high}" if high < 99 else f"{low} and more"
@@ -243,16 +256,7 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
     return [
         Table(
             "Shares with 95 % Wilson intervals; CPU seconds a program, comparison on all 3,905 inputs included:",
-            [
-                "tier",
-                "programs",
-                "exact",
-                "functional",
-                "exact where the noisy model still computes its program",
-                "mean s",
-                "median s",
-                "99th % s",
-            ],
+            ["tier", *SUMMARY, "99th % s"],
             whole,
         ),
         Table(

@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
 import torch
 import tyro
 from beside.results import Options, Table, publish
-from decompile_compiled import TIERS, share
+from decompile_compiled import SUMMARY, TIERS, share, summary
 from flattened import Flattened, read, write
 
 import janiform as jf
@@ -175,22 +174,9 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
         for tier, (name, _) in TIERS.items():
             own = [r for r in rows if r["tier"] == tier and r["way"] == way and "lossy" not in r]
             lossy = sum(r["tier"] == tier and r["way"] == way and r.get("lossy", False) for r in rows)
-            intact = [r for r in own if r.get("sound", True)]
             if not own:
                 continue
-            seconds = [r["seconds"] for r in own]
-            whole.append(
-                [
-                    says,
-                    f"{tier}: {name}",
-                    f"{len(own)} of {len(own) + lossy}" if lossy else len(own),
-                    share(own, "exact"),
-                    share(own, "functional"),
-                    f"{len(intact)}: {share(intact, 'exact')}" if tier.startswith("T3") else None,
-                    f"{sum(seconds) / len(own):.2f}",
-                    f"{median(seconds):.2f}",
-                ]
-            )
+            whole.append([says, f"{tier}: {name}", *summary(tier, own, lossy)])
             for low, high in SIZES:
                 some = [r for r in own if low <= r["size"] <= high]
                 by_size.append(
@@ -200,16 +186,7 @@ def tables(rows: list[dict[str, Any]]) -> list[Table]:
         Table(
             "Programs of 1 to 10 operations that share neither form nor behavior with any that was learned from; shares with "
             "95 % Wilson intervals, CPU seconds a program:",
-            [
-                "way",
-                "tier",
-                "programs",
-                "exact",
-                "functional",
-                "exact where the noisy model still computes its program",
-                "mean s",
-                "median s",
-            ],
+            ["way", "tier", *SUMMARY],
             whole,
         ),
         Table(

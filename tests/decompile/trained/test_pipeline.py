@@ -19,13 +19,13 @@ from known import (
 
 from janiform.cli import main
 from janiform.decompile.trained.evidence import BINS
+from janiform.decompile.trained.faithful import longest_answered
 from janiform.decompile.trained.pipeline import (
     LINES,
     Settings,
     answered_lengths,
     cautions,
     decompile,
-    longest_answered,
 )
 from janiform.decompile.trained.verify import Agreement
 from janiform.errors import JaniformError

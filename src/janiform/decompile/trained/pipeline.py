@@ -8,8 +8,8 @@ interventions; else the level says how far it went, and why no further.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from janiform.decompile.trained.evidence import Match, agree, bins, draw, room
-from janiform.decompile.trained.extract import Extracting, Extraction, extract
+from janiform.decompile.trained.extract import Extracting, Extraction, Tell
+from janiform.decompile.trained.faithful import LEAST, faithful
 from janiform.decompile.trained.gates import Gating, train_gates
 from janiform.decompile.trained.ledger import Ledger, Step
 from janiform.decompile.trained.lift import lift
@@ -39,26 +40,15 @@ from janiform.model.transformer import Transformer
 from janiform.tasks.sequences import Sampler
 from janiform.train.progress import Tick
 
-LINES, LEAST, FAITHFUL = 20, 0.9, 0.8
-"""A program is claimed if it has no more lines, agrees on at least this share of sequences of all lengths, and on this share
+LINES, FAITHFUL = 20, 0.8
+"""A program is claimed if it has no more lines, agrees on at least ``LEAST`` of sequences of all lengths, and on this share
 of interventions on any of the heads that are needed."""
-
-GOOD = 0.9
-"""The share of interventions from which on a program is not looked for once more."""
 
 CHANCE = 0.1
 """The share of sequences of trained lengths that a model must answer beyond those that one constant answer gets right."""
 
-NEARLY = 0.05
-"""The share of rows that rules may get wrong and still be tried further."""
-
-TRIED = 60
-"""How many inputs tell whether a program, or the model, is right on most."""
-
 METHODS = ("causal", "gates")
 """How a lifted graph can be pruned."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +175,7 @@ def decompile(
     ledger.add(
         Step("L0", f"lift, largest error {error:.1e}", True, 0, 0, 1.0, 1.0, time.process_time() - begun)
     )
-    extraction = faithful(model, sampler, settings, tell)
+    extraction = faithful(model, sampler, settings.extracting, tell)
     seconds = time.process_time() - begun
     tell("verifying")
     swapped = swap(model, sampler, extraction.readings, np.random.default_rng([settings.seed, 2]))
@@ -298,55 +288,6 @@ def cautions(sampler: Sampler, agreements: Mapping[str, Agreement], lengths: Seq
             )
 
 
-def faithful(model: Transformer, sampler: Sampler, settings: Settings, tell: Tell) -> Extraction:
-    """Extract a program: once more from shorter inputs where it fits few of all but the model errs on longer ones. Where it
-    fits what the model says, but not what heads do, once more with stronger interventions, and with the heads of a layer as one."""
-    extracting = settings.extracting
-    first = extract(model, sampler, extracting, tell=tell)
-    if agreed(model, sampler, first) < LEAST and (longest := longest_answered(model, sampler)):
-        tell(f"the model errs beyond length {longest}; looking for rules up to there")
-        extracting = replace(extracting, longest=longest)
-        first = extract(model, sampler, extracting, tell=tell)
-    if first.found.wrong > NEARLY or extracting.evidence != "interventions":
-        return first
-    best, worst = first, faith(model, sampler, first)
-    changes = [replace(extracting, any_token=True)]
-    if len({layer for layer, _ in first.needed}) < len(first.needed):
-        changes.append(replace(extracting, together=True))
-    for changed in changes:
-        if worst < GOOD:
-            other = extract(model, sampler, changed, earlier=first, tell=tell)
-            if other.found.wrong <= NEARLY and (found := faith(model, sampler, other)) > worst:
-                best, worst = other, found
-    return best
-
-
-def agreed(model: Transformer, sampler: Sampler, extraction: Extraction) -> float:
-    """The share of a few fresh inputs on which a program says what the model says."""
-    batch = draw(model, sampler, np.random.default_rng(0), TRIED)
-    return agreement(model, extraction.found.program, sampler, batch).match
-
-
-def longest_answered(model: Transformer, sampler: Sampler) -> int | None:
-    """The length up to which a model answers most inputs, None if it answers those of every length or of none."""
-    rng, longest = np.random.default_rng(0), None
-    for shortest, end in bins(model, sampler).values():
-        batch = draw(model, sampler, rng, TRIED, shortest, end)
-        said = observe(model, sampler, batch, offsets=False).said
-        if agree(said, batch.wanted, batch.asked).all(1).mean() < LEAST:
-            return longest
-        longest = end
-    return None
-
-
-def faith(model: Transformer, sampler: Sampler, extraction: Extraction) -> float:
-    """The interchange of the worst variable."""
-    program, several = extraction.found.program, extraction.features
-    rng = np.random.default_rng(0)
-    found = interchange(model, program, sampler, several, extraction.needed, rng)
-    return min((i.accuracy for i in found if i.n), default=1.0)
-
-
 def require_fit(model: Transformer, sampler: Sampler) -> None:
     """Refuse a model that cannot be one of this task."""
     if model.config.d_vocab != len(sampler.vocab):
@@ -378,10 +319,10 @@ def note(ledger: Ledger, extraction: Extraction, swapped: Swap) -> None:
         cut = f"of {extraction.heads} heads {len(extraction.needed)} are needed"
     ledger.add(Step("L2", cut, True, 0, 0, 1.0, extraction.without, 0.0))
     for r in extraction.readings:
-        what = f"read head {r.layer}.{r.head} as {len(r.selectors)} selectors, overlap {r.overlap:.3f}, and swap it for them"
+        what = f"read head {r.layer}.{r.head} as a list of {len(r.selectors)}, overlap {r.overlap:.3f}, and swap it for them"
         ledger.add(Step("L2", what, True, 0, 0, 1.0, swapped.alone[r.layer, r.head], 0.0))
     if extraction.readings:
-        what = f"swap all {len(extraction.readings)} heads"
+        what = "swap all heads that are needed"
         ledger.add(Step("L2", what, True, 0, 0, 1.0, swapped.together, swapped.seconds))
         better = swapped.refitted > swapped.together
         step = (
