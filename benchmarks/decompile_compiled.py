@@ -118,32 +118,35 @@ class Drawn:
     digest: str
 
 
-def draw(count: int) -> Iterator[Drawn]:
+def draw(count: int, signature: jf.Signature = SIGNATURE) -> Iterator[Drawn]:
     """Yield programs of which no two are one, in canonical form or in behavior."""
     seen: set[str] = set()
     seed = found = 0
     while found < count:
         rng = np.random.default_rng([seed, 6])
-        program = sample_program(rng, SIGNATURE, int(rng.integers(1, 11)))
+        program = sample_program(rng, signature, int(rng.integers(1, 11)))
         seed += 1
         try:
-            form, digest = canonical(program, SIGNATURE), canonical_hash(program, SIGNATURE)
+            form, digest = canonical(program, signature), canonical_hash(program, signature)
         except jf.CompileError:
             continue
-        behavior = behavior_hash(form, SIGNATURE)
-        if digest in seen or behavior in seen or trivial(form):
+        behavior = behavior_hash(form, signature)
+        if digest in seen or behavior in seen or trivial(form, signature):
             continue
         seen |= {digest, behavior}
         found += 1
         yield Drawn(seed - 1, program, form, digest)
 
 
-def trivial(form: jf.Program) -> bool:
+def trivial(form: jf.Program, signature: jf.Signature) -> bool:
     """Whether a program does nothing, says one thing always, or says nothing for half of what it is asked."""
     if not size_of(form):
         return True
     rng = np.random.default_rng(0)
-    values = [v for _ in range(60) for v in form(rng.integers(5, size=int(rng.integers(1, 6))).tolist())]
+    tokens, most = len(signature.vocab), 1 + signature.max_len
+    values = [
+        v for _ in range(60) for v in form(rng.integers(tokens, size=int(rng.integers(1, most))).tolist())
+    ]
     kinds = Counter(map(str, values))
     return len(kinds) == 1 or kinds["None"] > len(values) / 2
 
