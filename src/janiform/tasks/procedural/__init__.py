@@ -4,10 +4,11 @@ from janiform.tasks.procedural.automaton import CellularAutomaton
 from janiform.tasks.procedural.brackets import Dyck, ShuffleDyck
 from janiform.tasks.procedural.controls import NGram, Shuffled
 from janiform.tasks.procedural.diagnostics import Arithmetic, Haystack
-from janiform.tasks.procedural.floor import floor
+from janiform.tasks.procedural.floor import floor, reached
 from janiform.tasks.procedural.known import Known, known
 from janiform.tasks.procedural.mixture import Mixture
 from janiform.tasks.procedural.notation import PROCEDURES, read, write
+from janiform.tasks.procedural.program_floor import program_floor
 from janiform.tasks.procedural.rows import Procedure, Rows, Split, rows
 from janiform.tasks.procedural.transductions import Transduction
 from janiform.tasks.procedural.twice import Twice
@@ -30,6 +31,8 @@ __all__ = [
     "Twice",
     "floor",
     "known",
+    "program_floor",
+    "reached",
     "read",
     "rows",
     "write",

@@ -100,7 +100,7 @@ class NGram(Procedure):
 
     def fill(self, keys: Words, tokens: Ids) -> tuple[Places | int, Places | int]:
         span = self.task.fill(keys, tokens)
-        first, count, token, after = _chain(self)
+        first, count, token, after = chain(self)
         state = np.zeros(len(keys), np.int64)
         drawn = draws(subkeys(keys, CHAIN), self.width)
         inside = tokens != self.pad
@@ -115,7 +115,7 @@ Chain = tuple[NDArray[np.int64], Words, Ids, NDArray[np.int64]]
 
 
 @lru_cache(maxsize=8)
-def _chain(gram: NGram) -> Chain:
+def chain(gram: NGram) -> Chain:
     """Return of each state its first occurrence and how many there are, and of each occurrence its token and the state after.
 
     A state is what stands before a token, at most n - 1 tokens; state 0 is a row's beginning.
