@@ -31,9 +31,10 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.dataset import Dataset, Entry
 from janiform.decompile.evidence import compare
 from janiform.decompile.given import subject
+from janiform.decompile.known import answers, variables
 from janiform.decompile.neural.finish import outputs
 from janiform.decompile.neural.network import Network, load_network
-from janiform.decompile.neural.way import answers, named, neural, shipped, variables
+from janiform.decompile.neural.way import NUMBERED, named, neural, shipped
 from janiform.decompile.subject import Subject
 from janiform.ir.canonical import canonical_hash
 
@@ -88,7 +89,7 @@ def untrained(network: Network) -> Network:
 
 def behavior_only(given: Subject) -> Iterable[jf.Program]:
     """The output as a function of place and token, found from what the model says; no weights are looked at."""
-    for node in outputs(variables([]), *answers(given)):
+    for node in outputs(variables([], NUMBERED), *answers(given, NUMBERED)[:2]):
         found = named(node, given)
         if found is not None:
             return [found]

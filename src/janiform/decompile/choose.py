@@ -17,6 +17,7 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.evidence import Evidence, compare
 from janiform.decompile.given import subject
 from janiform.decompile.neural.way import neural
+from janiform.decompile.observed.way import observed
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
 from janiform.errors import CompileError
@@ -27,7 +28,11 @@ from janiform.model import Transformer
 from janiform.pair import Pair
 
 Way = Callable[[Subject], Iterator[Program]]
-WAYS: tuple[tuple[Literal["exact", "neural"], Way], ...] = (("exact", exact), ("neural", neural))
+WAYS: tuple[tuple[Literal["exact", "neural", "observed"], Way], ...] = (
+    ("exact", exact),
+    ("neural", neural),
+    ("observed", observed),
+)
 """The ways in the order in which they are tried: each yields programs, of which none counts before it is compared."""
 
 LARGEST = 256
@@ -61,7 +66,7 @@ def decompile(
     of any of these (.safetensors, .npz), or a model that Tracr assembled. ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
 
-    The exact way is tried first, then the neural one. Raises CannotDecompile where all fail: with what the exact one says and
+    The exact way is tried first, then the neural one, then the observational one. Raises CannotDecompile where all fail: with what the exact one says and
     its residual error, where what was seen is no table, or with the share of inputs on which the best program differs.
 
     >>> import janiform as jf

@@ -31,7 +31,7 @@ class Decompiled:
 
     program: Program
     signature: Signature
-    method: Literal["exact", "neural"]
+    method: Literal["exact", "neural", "observed"]
     evidence: Evidence
     seconds: float
     subject: Subject

@@ -13,6 +13,7 @@ from janiform.decompile import choose
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.dataset import Plan, make
 from janiform.decompile.given import subject
+from janiform.decompile.known import answers, variables
 from janiform.decompile.neural import way
 from janiform.decompile.neural.examples import examples
 from janiform.decompile.neural.finish import outputs
@@ -21,7 +22,7 @@ from janiform.decompile.neural.network import Network, Size, load_network, save_
 from janiform.decompile.neural.search import Search
 from janiform.decompile.neural.training import Recipe, train
 from janiform.decompile.neural.views import attention_features, layer_features, value_features, view
-from janiform.decompile.neural.way import NUMBERED, answers, named, neural, shipped, variables
+from janiform.decompile.neural.way import NUMBERED, named, neural, shipped
 from janiform.errors import FileError, InputError
 from janiform.ir.canonical import canonical
 from janiform.ir.nodes import Sequence
@@ -128,9 +129,9 @@ def test_outputs_fit_what_a_model_says() -> None:
         jf.parse("n = selector_width(select(tokens, tokens, ==)); y = 3 if n > 2 else indices;"), NUMBERED
     )
     given = subject(p.compile(signature=NUMBERED))
-    found = list(outputs(variables(statements(*p.outputs.values())), *answers(given)))
+    found = list(outputs(variables(statements(*p.outputs.values()), NUMBERED), *answers(given, NUMBERED)[:2]))
     assert p in [named(n, given) for n in found]
-    assert list(outputs(variables([]), *answers(given))) == []
+    assert list(outputs(variables([], NUMBERED), *answers(given, NUMBERED)[:2])) == []
 
 
 def test_examples_show_a_head_and_its_statement() -> None:
@@ -207,6 +208,7 @@ def test_without_the_exact_way_the_neural_one_is_asked(monkeypatch: pytest.Monke
     found = jf.decompile(p.compile("abcde", 5).disguise(2))
     assert found.method == "neural" and found.evidence.exact and found.evidence.checked == 3905
     assert found.program == canonical(p, jf.Signature("abcde", 5))
+    monkeypatch.setattr(choose, "WAYS", choose.WAYS[:1])
     with pytest.raises(CannotDecompile, match="has learned models of 5 tokens"):
         jf.decompile(p.compile("abc", 4))
 

@@ -47,23 +47,30 @@ class Variable:
 def outputs(variables: Sequence[Variable], said: np.ndarray, values: Sequence[Value]) -> Iterator[Seq]:
     """Yield nodes that give ``values[said]`` at every position, the plainest first; none where nothing decides it."""
     for chosen in deciding(variables, said):
+        yield from expressed(chosen, said, values)
         if not chosen:
-            yield Const(values[int(said[0])])
             return
-        known = cells(chosen, said)
-        seen: set[tuple[object, ...]] = set()
-        grid = list(itertools.islice(itertools.product(*(v.domain for v in chosen)), LISTED))
-        results = [values[c] for c in known.values()]
-        for forms, most in ((plain, PLAIN), (cases, PLAIN), (lookups, FITS)):
-            for fn in itertools.islice(forms(known, results, chosen), 40):
-                if len(seen) >= most:
-                    break
-                filled = tuple(_answer(fn, cell) for cell in grid)
-                if filled not in seen:
-                    seen.add(filled)
-                    yield Map(fn, tuple(v.node for v in chosen))
-            if seen and forms is plain:
+
+
+def expressed(chosen: Sequence[Variable], said: np.ndarray, values: Sequence[Value]) -> Iterator[Seq]:
+    """Yield nodes that give ``values[said]`` at every position as a function of variables that decide it, the plainest first."""
+    if not chosen:
+        yield Const(values[int(said[0])])
+        return
+    known = cells(chosen, said)
+    seen: set[tuple[object, ...]] = set()
+    grid = list(itertools.islice(itertools.product(*(v.domain for v in chosen)), LISTED))
+    results = [values[c] for c in known.values()]
+    for forms, most in ((plain, PLAIN), (cases, PLAIN), (lookups, FITS)):
+        for fn in itertools.islice(forms(known, results, chosen), 40):
+            if len(seen) >= most:
                 break
+            filled = tuple(_answer(fn, cell) for cell in grid)
+            if filled not in seen:
+                seen.add(filled)
+                yield Map(fn, tuple(v.node for v in chosen))
+        if seen and forms is plain:
+            break
 
 
 def deciding(variables: Sequence[Variable], said: np.ndarray) -> list[list[Variable]]:

@@ -7,30 +7,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from janiform.decompile.compiled.distance import weight_distance
 from janiform.decompile.compiled.failure import CannotDecompile
-from janiform.decompile.evidence import logits
 from janiform.decompile.given import subject as subject_of
-from janiform.decompile.neural.finish import Variable, outputs
+from janiform.decompile.known import answers, variables
+from janiform.decompile.neural.finish import outputs
 from janiform.decompile.neural.network import Network, load_network
 from janiform.decompile.neural.search import BEAM, Search
 from janiform.decompile.neural.views import LENGTH, VOCAB, view
 from janiform.errors import CompileError, MeaningError
 from janiform.ir.canonical.abstract import abstract
 from janiform.ir.canonical.concrete import concrete
-from janiform.ir.canonical.form import behavior
 from janiform.ir.canonical.mechanism import Mechanism
 from janiform.ir.canonical.normal import normalize
-from janiform.ir.derived import length
-from janiform.ir.functions import identity
-from janiform.ir.nodes import Indices, Tokens, Value
 from janiform.ir.nodes import Sequence as Seq
 from janiform.ir.program import Program
 from janiform.ir.semantics import Signature
-from janiform.pair.codec import classes
-from janiform.pair.inputs import everything
 
 if TYPE_CHECKING:
     from janiform.decompile.subject import Subject
@@ -74,8 +66,8 @@ def neural(
         raise CannotDecompile(f"the neural way reads one output, and this model has {len(subject.readouts)}")
     search = Search(network or shipped(), view(subject), beam=beam, repair=repair, test=test)
     found = search.statements()
-    said, values = answers(subject)
-    nodes = list(outputs(variables(found), said, values))
+    said, values, _ = answers(subject, NUMBERED)
+    nodes = list(outputs(variables(found, NUMBERED), said, values))
     if not nodes:
         raise CannotDecompile(
             f"{len(found)} statements stand, none for {search.unread} heads, and these do not decide the output"
@@ -93,47 +85,6 @@ def ranked(programs: list[Program], subject: Subject) -> list[Program]:
         return programs
     same = [p for p in shortest[:COMPILED] if distance(p, subject) < SAME]
     return [*same, *(p for p in shortest if p not in same)]
-
-
-def answers(subject: Subject) -> tuple[np.ndarray, tuple[Value, ...]]:
-    """Return what a model says at every position of every input, as codes of values."""
-    readout = subject.readouts[0]
-    said = []
-    for n in range(1, LENGTH + 1):
-        for codes in everything(Signature(range(VOCAB), n), 1 << 20):
-            if codes.shape[1] == n:
-                said.append(classes(readout, logits(subject, codes)).ravel())
-    joined = np.concatenate(said)
-    return np.where(joined < 0, len(readout.values), joined), (*readout.values, None)
-
-
-def variables(found: list[Seq]) -> list[Variable]:
-    """Return the places, the tokens and the statements as variables on every input."""
-    nodes = {"a": Indices(), "b": length(), "c": Tokens(), **{f"d{i}": n for i, n in enumerate(found)}}
-    try:
-        seen = behavior(Program(nodes), NUMBERED)
-    except MeaningError:
-        kept = [n for n in found if _has_meaning(n)]
-        return variables(kept)
-    made = []
-    for name, n in nodes.items():
-        try:
-            domain = abstract(Program({name: n}), NUMBERED).outputs[name].values
-        except (CompileError, MeaningError):
-            domain = seen[name].values
-        codes = np.concatenate([c.ravel() for c in seen[name].codes])
-        known = {identity(v) for v in seen[name].values}
-        more = tuple(v for v in domain if identity(v) not in known)
-        made.append(Variable(n, codes, seen[name].values, (*seen[name].values, *more)))
-    return made
-
-
-def _has_meaning(n: Seq) -> bool:
-    try:
-        behavior(Program({"x": n}), NUMBERED)
-    except MeaningError:
-        return False
-    return True
 
 
 def named(node: Seq, subject: Subject) -> Program | None:

@@ -1,0 +1,152 @@
+"""The observational way: what heads carry is seen by exchange, statements that foretell it are found by size, an output is added."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int
+
+from janiform.decompile.compiled.failure import CannotDecompile
+from janiform.decompile.known import answers, variables
+from janiform.decompile.neural.finish import Variable, expressed
+from janiform.decompile.observed.fits import Fit, fits
+from janiform.decompile.observed.statements import Statements
+from janiform.decompile.observed.watch import Part, Watched, watched
+from janiform.errors import CompileError, MeaningError
+from janiform.ir.canonical.form import canonical, canonical_hash
+from janiform.ir.evaluate import Run
+from janiform.ir.nodes import Sequence as Seq
+from janiform.ir.nodes import Value
+from janiform.ir.program import Program
+
+if TYPE_CHECKING:
+    from janiform.decompile.subject import Subject
+
+LARGEST = 9.0
+"""Statements that cost more are not looked for."""
+READ = 4
+"""So many statements of earlier layers can be read by later ones."""
+GIVEN = (1.0, 1.6, 1.0)
+"""What it costs to read the place, the length and the token."""
+MOST = 4
+"""The output is a function of so many variables at most."""
+TRIED = 4_000
+"""So many choices of variables are tried, the cheapest first."""
+CHOICES = 4
+"""So many choices that decide the output are written as programs."""
+WRITTEN = 9.0
+"""So many characters of an output's function cost as much as one part of a statement."""
+WRONG = 0.01
+"""The share of inputs on which a model may differ from what its variables decide."""
+
+
+def observed(subject: Subject) -> Iterator[Program]:
+    """Yield programs that say what the model says, made of statements that foretell what it says under exchange.
+
+    Raises CannotDecompile where nothing small that heads are seen to carry decides the output, with the least share of inputs
+    on which what was found differs as its residual error.
+    """
+    if len(subject.readouts) != 1:
+        raise CannotDecompile(
+            f"the observational way reads one output, and this model has {len(subject.readouts)}"
+        )
+    seen = watched(subject)
+    found = carried(seen)
+    told = Told.of(subject, found)
+    programs: dict[str, tuple[float, Program]] = {}
+    for cost, chosen, said in told.deciding():
+        for node in expressed(chosen, said, told.values):
+            program = Program({subject.readouts[0].name: node})
+            try:
+                form = canonical(program, subject.signature)
+                digest = canonical_hash(program, subject.signature)
+            except (CompileError, MeaningError):
+                continue
+            whole = cost + _length(form) / WRITTEN
+            if digest not in programs or whole < programs[digest][0]:
+                programs[digest] = whole, form
+    if not programs:
+        raise CannotDecompile(
+            f"{len(found)} small statements foretell what {len(seen.mattering)} heads carry, and none of their functions "
+            "says what the model says",
+            told.least,
+        )
+    yield from (p for _, p in sorted(programs.values(), key=lambda x: x[0]))
+
+
+def _length(form: Program) -> int:
+    return len("".join(str(form).split()))
+
+
+def carried(seen: Watched) -> list[Fit]:
+    """Return the statements that parts carry, layer by layer; those of earlier layers are read by those of later ones."""
+    s = seen.subject.signature
+    words = [[s.vocab[c] for c in row if c >= 0] for row in seen.codes.tolist()]
+    found: dict[Seq, Fit] = {}
+    for layer, parts in itertools.groupby((p for p, _ in seen.mattering), key=lambda p: p.layer):
+        alone = list(parts)
+        groups = [p.heads for p in alone]
+        if len(alone) > 1:
+            groups.append(tuple(h for p in alone for h in p.heads))
+        asked = [Part(layer, heads, units) for heads in groups for units in (False, True)]
+        before = sorted(found.values(), key=lambda f: f.cost)[:READ]
+        statements = Statements(Run(words, causal=s.causal), s.vocab, [f.node for f in before])
+        for own in fits(seen, statements, [seen.responses(p) for p in asked], LARGEST):
+            for f in own:
+                if f.node not in found or f.cost < found[f.node].cost:
+                    found[f.node] = f
+    return list(found.values())
+
+
+@dataclass(eq=False)
+class Told:
+    """Variables on every input beside what the model says there."""
+
+    known: list[tuple[float, Variable]]
+    said: Int[np.ndarray, " where"]
+    values: Sequence[Value]
+    rows: Int[np.ndarray, " where"]
+    least: float = 1.0
+
+    @classmethod
+    def of(cls, subject: Subject, found: Sequence[Fit]) -> Told:
+        """Run statements on every input."""
+        said, values, rows = answers(subject, subject.signature)
+        made = variables([f.node for f in found], subject.signature)
+        cost = {f.node: f.cost for f in found}
+        costs = [*GIVEN, *(cost[v.node] for v in made[3:])]
+        return cls(list(zip(costs, made, strict=True)), said, values, rows)
+
+    def deciding(self) -> Iterator[tuple[float, list[Variable], Int[np.ndarray, " where"]]]:
+        """Yield variables that decide what is said on all inputs but ``WRONG``, the cheapest first, and what they say."""
+        order = sorted(self.known, key=lambda x: x[0])
+        choices = [chosen for n in range(MOST + 1) for chosen in itertools.combinations(range(len(order)), n)]
+        choices.sort(key=lambda c: sum(max(0.5, order[i][0]) for i in c))
+        found: list[tuple[int, ...]] = []
+        for chosen in choices[:TRIED]:
+            if any(set(f) <= set(chosen) for f in found):
+                continue
+            picked = [order[i][1] for i in chosen]
+            said = decided(picked, self.said)
+            wrong = len(np.unique(self.rows[said != self.said])) / (int(self.rows.max()) + 1)
+            self.least = min(self.least, wrong)
+            if wrong > WRONG:
+                continue
+            found.append(chosen)
+            yield sum(max(0.5, order[i][0]) for i in chosen), picked, said
+            if len(found) == CHOICES:
+                return
+
+
+def decided(chosen: Sequence[Variable], said: Int[np.ndarray, " where"]) -> Int[np.ndarray, " where"]:
+    """Return what is said most often where variables hold the same."""
+    joint = np.zeros(len(said), np.int64)
+    for v in chosen:
+        joint = np.unique(joint * len(v.values) + v.codes, return_inverse=True)[1]
+    most = int(said.max()) + 1
+    counts = np.bincount(joint * most + said, minlength=(int(joint.max()) + 1) * most).reshape(-1, most)
+    return counts.argmax(1)[joint]

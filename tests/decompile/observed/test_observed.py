@@ -1,0 +1,61 @@
+"""The observational way: models that no table describes, by what happens when what heads carry is exchanged."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import janiform as jf
+from janiform.decompile.given import subject
+from janiform.decompile.observed.watch import Part, watched
+from janiform.decompile.observed.way import observed
+from janiform.ir.canonical import canonical_hash
+from janiform.realistic.retrain import Retraining
+
+TEXTS = {
+    "copy": "x = aggregate(select(indices, indices, key == query - 1), tokens);",
+    "count": "x = selector_width(select(tokens, tokens, ==)) > 1;",
+    "mean": "x = aggregate(select(indices, indices, key <= query), indicator(tokens == 1));",
+    "best": 'x = aggregate(best(full_s, "largest", tokens), tokens) + indices;',
+    "two layers": "n = selector_width(select(tokens, tokens, ==)); x = aggregate(select(n, n, <), indices, 0);",
+    "no head": "x = tokens * 2 + indices;",
+}
+
+
+@pytest.fixture(scope="module")
+def trained() -> jf.Pair:
+    torch.set_num_threads(1)
+    p = jf.parse("x = aggregate(select(indices, indices, key == query - 1), tokens);")
+    shape = Retraining(d_model=16, d_mlp=16, steps=600, every=50, batch=32, rate=8e-3)
+    return p.compile(range(2), 3).retrain(shape)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_finds_programs_by_exchange(text: str) -> None:
+    pair = jf.parse(text).compile(range(3), 3).disguise(seed=1)
+    found = next(observed(subject(pair)))
+    assert canonical_hash(found, pair.signature) == canonical_hash(pair.program, pair.signature)
+
+
+def test_decompiles_a_model_trained_to_a_program(trained: jf.Pair) -> None:
+    found = jf.decompile(trained)
+    assert found.method == "observed"
+    assert found.evidence.exhaustive and found.evidence.agreed >= 0.99 * found.evidence.checked
+    assert canonical_hash(found.program, trained.signature) == canonical_hash(
+        trained.program, trained.signature
+    )
+
+
+def test_says_what_matters(trained: jf.Pair) -> None:
+    seen = watched(subject(trained))
+    carriers = {(p.layer, h) for p in trained.places for h in p.heads}
+    assert {(p.layer, h) for p, _ in seen.mattering for h in p.heads} == carriers
+
+
+def test_exchange_with_itself_changes_nothing(trained: jf.Pair) -> None:
+    seen = watched(subject(trained))
+    for rows in seen.groups():
+        own = seen.number[rows, : seen.lengths[rows[0]]]
+        for units in (False, True):
+            after = seen.answers(seen.ids(rows), seen.exchanged(Part(0, (0,), units), own))
+            assert (after == seen.plain[own]).all()
