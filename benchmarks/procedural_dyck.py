@@ -56,11 +56,14 @@ class Warm:
         )
 
 
+DEEP = "dyck(kinds=64, length=48, p_open=0.7)"
 TRIED = (
     Warm("dyck(kinds=64, length=48)", 4000, 64, ("attention", "full")),
     Warm("dyck(kinds=16, length=22)", 6000, 64, ("attention", "full"), seeds=1),
-    Warm("dyck(kinds=64, length=48, p_open=0.7)", 4000, 64, ("full",), seeds=5),
-    Warm("dyck(kinds=64, length=48, p_open=0.7)", 4000, 64, ("attention",), seeds=2),
+    Warm(DEEP, 4000, 64, ("full",), seeds=5),
+    Warm(DEEP, 4000, 64, ("attention",), seeds=2),
+    Warm(DEEP, 4000, 64, ("mlp",), seeds=5),
+    Warm(DEEP, 4000, 64, ("full",), then={"shuffle": True}, seeds=5),
 )
 
 

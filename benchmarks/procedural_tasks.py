@@ -1,29 +1,38 @@
 """Put every task beside what is known of it: C-RASP, the depth of its program as compiled, its loss floor, its effect as a warm-up.
 
-    python benchmarks/procedural_tasks.py --write
+    python benchmarks/procedural_tasks.py --workers 2 --write
 
-C-RASP counts positions with given properties and compares the counts; what it defines, transformers learn so that it holds at
-longer lengths (Huang et al. 2025, arXiv 2410.02140, with local and periodic relations; Hu et al. 2025, arXiv 2502.19249). Effects
-are those that procedural_transfer.py and procedural_dyck.py have kept, none where they have not run, with the part of the weights
-that teaches most, beside the published ones. Layers are those of the program compiled at a small size.
+A tiny model is warmed up on rows of about 25 tokens of each task, for as many steps of as many rows, and its attention alone is
+taken to the haystack. C-RASP counts positions with given properties and compares the counts; what it defines, transformers learn so that it holds at
+longer lengths (Huang et al. 2025, arXiv 2410.02140, with local and periodic relations; Hu et al. 2025, arXiv 2502.19249). What longer
+warm-ups do is what procedural_transfer.py and procedural_dyck.py have kept, nothing where they have not run, with the part of the
+weights that teaches most, beside what was published. Layers are those of the program compiled at a small size. Runs are kept in
+out/benchmarks/procedural_tasks, so a script that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
 from beside.results import Options, Table, publish
 from procedural_dyck import KEPT as DYCK
-from procedural_transfer import GOOD, KEPT
+from procedural_transfer import GOOD, HAYSTACK, KEPT, flat
 
 from janiform import programs
-from janiform.tasks.procedural import PROCEDURES, floor, known, read
+from janiform.errors import InputError
+from janiform.procedural import tiny
+from janiform.tasks.procedural import PROCEDURES, floor, known, program_floor, reached, read
 from janiform.train.shards import Shards
+from janiform.train.sweep import sweep
 
+OWN = Path("out/benchmarks/procedural_tasks")
 HU, HUANG, ARGUED = "Hu et al.", "Huang et al.", "argued"
 C_RASP: dict[str, tuple[str, str, str]] = {
     "identity": ("no", HUANG, "copies repeated tokens; of distinct ones yes"),
@@ -46,6 +55,42 @@ PUBLISHED = {"identity": "99.0, attention", "set": "88.9, attention", "dyck": "9
 """Haystack at full size, in percent, and what was taken of the warm-up; without one 11.3 (Jiang et al. 2026)."""
 SMALL = {"ww": "(symbols=2)", "dyck": "(kinds=2)", "shuffle_dyck": "(kinds=2)"}
 """Sizes that the library's programs have names for."""
+SIZES = {
+    "ww": "ww(symbols=2, length=8)",
+    "dyck": "dyck(kinds=3, length=48)",
+    "shuffle_dyck": "shuffle_dyck(kinds=3, length=256)",
+}
+"""Sizes that programs are asked at for their floors, where those of the published settings are too large."""
+ROWS = {
+    **dict.fromkeys(
+        ("identity", "reverse", "sort", "set", "union", "delete", "stack"),
+        "symbols=33, longest=12, shortest=2",
+    ),
+    "ww": "symbols=32, length=24",
+    "dyck": "kinds=32, length=24, p_open=0.7",
+    "shuffle_dyck": "kinds=32, length=24",
+    "eca": "cells=8, states=3",
+    "haystack": "pairs=10, symbols=64",
+    "addition": "digits=7",
+    "reversed_addition": "digits=7",
+    "multiplication": "digits=5",
+}
+"""Settings of rows of about 25 tokens."""
+CONTROLS = ("shuffled(set)", "ngram(set)", "set + union", "apart(set + dyck)")
+
+
+@dataclass(frozen=True)
+class Settings(Options):
+    """How much is run."""
+
+    seeds: int = 3
+    """Of each warm-up, and of the training after it."""
+    workers: int = 2
+    """Processes at a time."""
+    warmup_steps: int = 4000
+    """Of each warm-up, at most."""
+    steps: int = 1500
+    """Of each training on the haystack, at most."""
 
 
 def depth(task: str) -> tuple[str | None, int | None, int | None]:
@@ -75,25 +120,109 @@ def effect(task: str) -> str | None:
     return f"{sum(seeds)} of {len(seeds)} seeds, {parts}"
 
 
-def main(options: Options) -> None:
+def effects(tasks: list[str], options: Settings) -> tuple[dict[str, list[float]], dict[str, float], float]:
+    """Return the best accuracies on the haystack by task, how much of the task itself was learned, and the CPU seconds of all."""
+    place, seeds = OWN, range(options.seeds)
+    warm_steps, steps = options.warmup_steps, options.steps
+    if options.quick:
+        place, seeds, warm_steps, steps = OWN / "quick", range(1), 40, 40
+        shutil.rmtree(place, ignore_errors=True)
+    found: dict[str, list[float]] = {}
+    learned: dict[str, float] = {}
+    total = 0.0
+    for task in tasks:
+        rows = f"{task}({ROWS[task]})"
+        models = [str(place / "models" / f"{task}-{seed}") for seed in seeds]
+        warm = [
+            flat("tiny-warmup")
+            | {"task": rows, "seed": s, "steps": warm_steps, "alike": "shortest" in rows, "out": out}
+            for s, out in zip(seeds, models)
+        ]
+        before = sweep(tiny, warm, place / "warmups", workers=options.workers)
+        fine = [
+            flat("tiny-finetune")
+            | {"task": HAYSTACK, "seed": s, "steps": steps, "take": [f"attention={out}"]}
+            for s, out in zip(seeds, models)
+        ]
+        after = sweep(tiny, fine, place / "trainings", workers=options.workers)
+        found[task] = [max(p["accuracy"] for p in run["result"]["curve"]) for run in after]
+        learned[task] = mean(run["result"]["curve"][-1]["accuracy"] for run in before)
+        total += sum(run["result"]["cpu_seconds"] for run in [*before, *after])
+        print(task, found[task], f"{total:.0f} s", flush=True)
+    return found, learned, total
+
+
+def asked(task: str) -> float | None:
+    """Return the floor that the program of a task has, where it is small enough to be asked."""
+    try:
+        return program_floor(read(task))
+    except InputError:
+        return None
+
+
+def main(options: Settings) -> None:
+    tasks = list(PROCEDURES)[:2] if options.quick else list(PROCEDURES)
+    ours, learned, seconds = effects(tasks, options)
     rows: list[list[Any]] = []
-    for task in PROCEDURES:
+    floors: list[list[Any]] = []
+    for task in tasks:
         name, layers, heads = depth(task)
-        least = floor(read(task))
-        rows.append([task, *C_RASP[task], name, layers, heads, least, effect(task), PUBLISHED.get(task)])
-    headings = ["task", "C-RASP", "by", "why", "program", "layers", "heads", "floor"]
-    headings += ["haystack learned", "published, %"]
-    says = "Published settings, but where a column says otherwise; the floor is the least mean loss on targets, in nats:"
-    data = {"tasks": [dict(zip(headings, row)) for row in rows]}
+        shown = " / ".join(f"{100 * a:.1f}" for a in ours[task])
+        kept = effect(task)
+        rows.append(
+            [
+                task,
+                *C_RASP[task],
+                name,
+                layers,
+                heads,
+                f"{learned[task]:.0%}",
+                shown,
+                kept,
+                PUBLISHED.get(task),
+            ]
+        )
+        small = SIZES.get(task, task)
+        floors.append([task, floor(read(task)), "yes", small, floor(read(small)), asked(small)])
+    floors += [
+        [task, floor(read(task)), "yes" if reached(read(task)) else "no", None, None, None]
+        for task in CONTROLS
+    ]
+    headings = [
+        "task",
+        "C-RASP",
+        "by",
+        "why",
+        "program",
+        "layers",
+        "heads",
+        "itself right",
+        "haystack after its attention, %",
+    ]
+    headings += ["in longer runs", "published, %"]
+    steps = f"{options.warmup_steps:,} steps of 64 rows, then {options.steps:,} of 256 on `{HAYSTACK}`"
+    says = (
+        f"Depth is of the program compiled; haystack accuracy at best, each seed, after a warm-up of rows of about 25 tokens of the "
+        f"task, attention only, at the same small budget ({steps}; all of it {seconds:,.0f} CPU seconds):"
+    )
+    data = {"tasks": [dict(zip(headings, row)) for row in rows], "cpu_seconds": seconds}
+    told = "The least mean loss on targets in nats, at the published size; whether the model that knows the rule has it; and as the program itself says, at a size that it can be asked at:"
+    columns = ["task", "floor", "reached", "size", "floor", "the program's"]
     publish(
         "tasks",
         "Tasks, and what is known of them",
-        [Table(says, headings, rows)],
-        data,
+        [Table(says, headings, rows), Table(told, columns, floors)],
+        data
+        | {
+            "floors": [
+                dict(zip(["task", "floor", "reached", "size", "of the generator", "of the program"], row))
+                for row in floors
+            ]
+        },
         options,
         page="procedural",
     )
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    main(tyro.cli(Settings, description=__doc__))

@@ -56,10 +56,12 @@ ARMS = (
     Arm("no warm-up", "plateau"),
     Arm("Set, attention", "learned", SET),
     Arm("identity, attention", "learned", IDENTITY),
-    Arm("identity, full", "", IDENTITY, "full"),
     Arm("Set, MLP", "plateau", SET, "mlp"),
     Arm("Set, attention, each matrix shuffled", "plateau", SET, "attention", True),
     Arm("shuffled Set, attention", "plateau", f"shuffled({SET})"),
+    Arm("identity, MLP", "plateau", IDENTITY, "mlp"),
+    Arm("identity, attention, each matrix shuffled", "plateau", IDENTITY, "attention", True),
+    Arm("shuffled identity, attention", "plateau", f"shuffled({IDENTITY})"),
 )
 
 
@@ -71,7 +73,7 @@ class Settings(Options):
     """Of each arm."""
     workers: int = 2
     """Processes at a time."""
-    steps: int = 3000
+    steps: int = 2000
     """Of the training on the haystack, at most."""
     only: Literal["set", "identity"] | None = None
     """Arms of one warm-up, beside no warm-up."""
@@ -95,7 +97,13 @@ def warmups(tasks: Sequence[str], seeds: range, steps: int, quick: bool) -> list
     """Return the settings of warm-ups, each of which leaves its model in its folder."""
     return [
         flat("tiny-warmup")
-        | {"task": t, "seed": s, "steps": steps, "alike": True, "out": folder(t, s) + "-quick" * quick}
+        | {
+            "task": t,
+            "seed": s,
+            "steps": steps,
+            "alike": "shortest" in t,
+            "out": folder(t, s) + "-quick" * quick,
+        }
         for s in seeds
         for t in tasks
     ]
@@ -139,7 +147,7 @@ def main(options: Settings) -> None:
         for _, one in arms:
             one["take"] = [f"{word}-quick" for word in one.get("take", [])]
     warm, fine = {}, {}
-    for stage in ((None, SET, f"shuffled({SET})"), (IDENTITY,)):
+    for stage in ((None, IDENTITY, f"shuffled({IDENTITY})"), (SET, f"shuffled({SET})")):
         for seed in seeds:  # one after another, so that the first are done when the last are not
             own = [one for one in given if one["seed"] == seed and one["task"] in stage]
             for one, run in zip(own, sweep(tiny, own, place / "warmups", workers=options.workers)):

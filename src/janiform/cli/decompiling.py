@@ -23,7 +23,7 @@ class Decompile:
     """Decompile a transformer into a program with the same mechanism, and say how far it is the same.
 
     Without --task the transformer is a compiled one, and its program is read off its weights. Of a model that janiform warmup or
-    finetune left, the circuit is told: which selectors its heads follow, and how many targets are right without them.
+    finetune left, the circuit is told, too: which selectors its heads follow, and how many targets are right without them.
     """
 
     model: Annotated[Positional[str], arg(metavar="FOLDER|FILE|NAME")]
@@ -36,6 +36,8 @@ class Decompile:
     """Without --task: names of the classes of its output, where it is no pair."""
     causal: bool = False
     """Without --task: that attention sees only what came before, where a file of arrays cannot say it."""
+    circuit: bool = False
+    """Of the model of a warm-up: tell the circuit alone, and look for no program."""
     inputs: int = 500
     """How many inputs of each length range are verified on."""
     interventions: int = 200
@@ -57,9 +59,17 @@ class Decompile:
         if is_warmed(self.model, self.task):
             if self.prune or self.method or self.vocab or self.classes or self.causal:
                 raise InputError(
-                    "the circuit of a warmed-up model takes --task, --inputs and --out, and no more"
+                    "a warmed-up model takes --task, --circuit, --inputs, --interventions, --seed and --out, and no more"
                 )
-            return decompile_warmed(self.model, self.task, inputs=self.inputs, out=self.out)
+            return decompile_warmed(
+                self.model,
+                self.task,
+                program=not self.circuit,
+                inputs=self.inputs,
+                interventions=self.interventions,
+                seed=self.seed,
+                out=self.out,
+            )
         if not self.task:
             from janiform.cli.decompiling_compiled import decompile_compiled
 

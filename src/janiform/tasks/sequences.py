@@ -33,7 +33,8 @@ class Sequences:
 class Sampler:
     """A task on sequences: ``draw(rng, n, shortest, longest)`` gives n inputs whose x has a length in that range.
 
-    ``positions`` is how many positions a model needs for an x of ``longest`` symbols.
+    ``positions`` is how many positions a model needs for an x of ``longest`` symbols, and ``offsets`` whether models are trained
+    on inputs that begin at random ones, too.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Sampler:
     legal: bool
     longest: int = field(kw_only=True, default=150)
     positions: int = field(kw_only=True, default=152)
+    offsets: bool = field(kw_only=True, default=True)
     draw: Callable[[np.random.Generator, int, int, int], Sequences] = field(kw_only=True, repr=False)
 
     @property

@@ -184,14 +184,14 @@ def part_of(task: Sampler, drawn: Sequences, rows: NDArray[np.integer]) -> Seque
 
 
 def standing(model: Transformer, task: Sampler, *drawn: Sequences) -> Int[Tensor, "n pos"]:
-    """Return where tokens stand: half of the inputs at 0, half at an offset, as such models were trained.
+    """Return where tokens stand: half of the inputs at 0, half at an offset, as such models were trained; all at 0 if not so.
 
     Inputs of several batches, row by row, stand at the same offsets.
     """
     lengths = np.max([(d.tokens != task.pad).sum(1) for d in drawn], 0)
     rng = np.random.default_rng(int(lengths.sum()))
     free = np.maximum(model.config.n_ctx - lengths, 0)
-    offsets = rng.integers(0, free, endpoint=True) * rng.integers(2, size=len(lengths))
+    offsets = rng.integers(0, free, endpoint=True) * rng.integers(2, size=len(lengths)) * task.offsets
     places = offsets[:, None] + np.arange(drawn[0].tokens.shape[1])
     return torch.as_tensor(np.minimum(places, model.config.n_ctx - 1))
 
