@@ -17,7 +17,7 @@ from beside.results import Options, Table, publish
 from procedural_transfer import IDENTITY, KEPT, SET, flat, folder, interval, warmups
 from procedural_transfer import Settings as Transfer
 
-from janiform.procedural import tiny
+from janiform.procedural import pinned, tiny
 from janiform.train import sweep
 
 TASKS = (
@@ -70,7 +70,7 @@ def main(options: Settings) -> None:
         for _, _, one in runs:
             one["take"] = [f"{word}-quick" for word in one.get("take", [])]
     place = KEPT / ("quick" if options.quick else "") / "diagnostics"
-    found = sweep(tiny, [one for _, _, one in runs], place, workers=options.workers)
+    found = sweep(tiny, [pinned(one) for _, _, one in runs], place, workers=options.workers)
 
     rows, data = [], []
     for task in tasks:

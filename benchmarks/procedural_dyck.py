@@ -19,7 +19,7 @@ import tyro
 from beside.results import Options, Table, publish
 from procedural_transfer import GOOD, HAYSTACK, flat, interval, reached, wilson
 
-from janiform.procedural import tiny
+from janiform.procedural import pinned, tiny
 from janiform.tasks.procedural import floor, read
 from janiform.train import sweep
 
@@ -92,7 +92,7 @@ def main(options: Settings) -> None:
         total += sum(run["result"]["cpu_seconds"] for run in before)
         for parts in warm.parts:
             base = flat("tiny-finetune") | {"task": HAYSTACK, "steps": steps} | warm.then
-            given = [base | {"seed": s, "take": [f"{parts}={warm.place(s)}"]} for s in seeds]
+            given = [pinned(base | {"seed": s, "take": [f"{parts}={warm.place(s)}"]}) for s in seeds]
             after = sweep(tiny, given, place / "trainings", workers=options.workers)
             total += sum(run["result"]["cpu_seconds"] for run in after)
             curves = [run["result"]["curve"] for run in after]

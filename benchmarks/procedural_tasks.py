@@ -27,7 +27,7 @@ from procedural_transfer import GOOD, HAYSTACK, KEPT, flat
 
 from janiform import programs
 from janiform.errors import InputError
-from janiform.procedural import tiny
+from janiform.procedural import pinned, tiny
 from janiform.tasks.procedural import PROCEDURES, floor, known, program_floor, reached, read
 from janiform.train.shards import Shards
 from janiform.train.sweep import sweep
@@ -87,9 +87,9 @@ class Settings(Options):
     """Of each warm-up, and of the training after it."""
     workers: int = 2
     """Processes at a time."""
-    warmup_steps: int = 4000
+    warmup_steps: int = 3000
     """Of each warm-up, at most."""
-    steps: int = 1500
+    steps: int = 1000
     """Of each training on the haystack, at most."""
 
 
@@ -140,8 +140,10 @@ def effects(tasks: list[str], options: Settings) -> tuple[dict[str, list[float]]
         ]
         before = sweep(tiny, warm, place / "warmups", workers=options.workers)
         fine = [
-            flat("tiny-finetune")
-            | {"task": HAYSTACK, "seed": s, "steps": steps, "take": [f"attention={out}"]}
+            pinned(
+                flat("tiny-finetune")
+                | {"task": HAYSTACK, "seed": s, "steps": steps, "take": [f"attention={out}"]}
+            )
             for s, out in zip(seeds, models)
         ]
         after = sweep(tiny, fine, place / "trainings", workers=options.workers)

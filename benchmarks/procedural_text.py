@@ -22,7 +22,7 @@ import tyro
 from beside.results import Options, Table, publish
 from procedural_transfer import flat, half_width
 
-from janiform.procedural import tiny
+from janiform.procedural import pinned, tiny
 from janiform.train import sweep
 
 KEPT = Path("out/benchmarks/procedural_text")
@@ -112,7 +112,7 @@ def main(options: Settings) -> None:
     for _, one, task, parts in runs:
         if task is not None:
             one["take"] = [f"{parts}={model_of(place, task, one['seed'])}"]
-    found = sweep(tiny, [one for _, one, _, _ in runs], place / "trainings", workers=options.workers)
+    found = sweep(tiny, [pinned(one) for _, one, _, _ in runs], place / "trainings", workers=options.workers)
 
     curves = {
         name: [run["result"]["curve"] for (n, *_), run in zip(runs, found) if n == name]

@@ -21,7 +21,7 @@ import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
 from beside.results import Options, Table, publish
 
-from janiform.procedural import tiny
+from janiform.procedural import pinned, tiny
 from janiform.procedural.training import read_settings
 from janiform.train import sweep
 
@@ -153,7 +153,7 @@ def main(options: Settings) -> None:
             for one, run in zip(own, sweep(tiny, own, place / "warmups", workers=options.workers)):
                 warm[one["task"], seed] = run["result"]
             mine = [(arm, one) for arm, one in arms if one["seed"] == seed and arm.warmup in stage]
-            done = sweep(tiny, [one for _, one in mine], place / "trainings", workers=options.workers)
+            done = sweep(tiny, [pinned(one) for _, one in mine], place / "trainings", workers=options.workers)
             for (arm, _), run in zip(mine, done):
                 fine[arm.name, seed] = run["result"]
 

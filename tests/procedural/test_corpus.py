@@ -160,3 +160,19 @@ def test_what_cannot_be_is_refused(tmp_path, settings, says):
     (tmp_path / "a.txt").write_text(" ".join(WORDS))
     with pytest.raises(InputError, match=says):
         run(Training.of({"text": [str(tmp_path / "a.txt")], **settings}))
+
+
+@pytest.mark.parametrize("tokenizer", ["bytes", "characters"])
+@pytest.mark.parametrize(
+    "made",
+    [{"a.txt": b""}, {"a.jsonl": b""}, {"a.jsonl": b'{"text": ""}'}, {"b/c.txt": b"", "d.bin": b"\0\1"}],
+)
+def test_what_holds_no_text_is_refused(tmp_path, tokenizer, made):
+    """An empty file, lines without text, a folder of files that are empty or no text: said as such, and nothing is left behind."""
+    for name, content in made.items():
+        (tmp_path / "text" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "text" / name).write_bytes(content)
+    place = tmp_path / "text" / name if len(made) == 1 else tmp_path / "text"
+    with pytest.raises(InputError, match=f"there is no text in {place}: what is there is empty"):
+        run(Training.of({"text": [str(place)], "tokenizer": tokenizer, "context": 8}), tmp_path / "run")
+    assert not (tmp_path / "run" / "text").exists()

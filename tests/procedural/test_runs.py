@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,28 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path, how, unti
     assert [(p.step, p.loss) for p in found.curve] == [(p.step, p.loss) for p in whole.curve]
     assert [line["step"] for line in read_log(tmp_path / "run" / "log.jsonl")] == [0, 5, 10, 12]
     assert same(resume(tmp_path / "run").model, whole.model)  # it has ended, and stays as it is
+
+
+def test_a_source_that_has_changed_is_noticed(tmp_path):
+    """The hash of the weights that a training takes is kept with it: other weights at that path are an error that says so."""
+    old, folder = tmp_path / "old", tmp_path / "run"
+    run(training(budget={"seed": 5}), old)
+    plan = training(take=[f"attention={old}"])
+    whole = run(plan, folder)
+    (kept,) = json.loads((folder / "config.json").read_text())["sources"]
+    assert plan.pinned().sources == (kept,) == plan.pinned().pinned().sources and len(kept) == 16
+    assert same(resume(folder).model, whole.model)
+    shutil.rmtree(old)
+    assert same(resume(folder).model, whole.model)  # it is not needed any more
+    run(training(budget={"seed": 6}), old)
+    with pytest.raises(
+        InputError, match=f"{old} is not the model that this training began with: its weights were {kept}"
+    ):
+        resume(folder)
+    assert plan.pinned().sources != (kept,)
+    with pytest.raises(InputError, match="put them back, or begin anew"):
+        run(training(take=plan.take, sources=[kept]), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_it_is_resumed_after_kill_9(tmp_path):

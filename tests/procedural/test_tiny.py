@@ -1,12 +1,14 @@
 """Tiny trainings: they learn, they follow from their settings, and seeds run as processes."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from janiform.errors import InputError
 from janiform.model import Config, Transformer
-from janiform.procedural import Budget, tiny, train
+from janiform.procedural import Budget, pinned, tiny, train
 from janiform.tasks.procedural import read, rows
 from janiform.train import sweep
 
@@ -66,6 +68,34 @@ def test_seeds_run_as_processes(tmp_path):
         return [(p["step"], p["loss"], p["accuracy"]) for p in found["curve"]]
 
     assert [curve(r["result"]) for r in runs] == [curve(tiny(s)) for s in settings]
+
+
+def test_a_sweep_does_a_run_again_when_its_source_has_changed(tmp_path):
+    """Settings name the weights that are taken by a hash: the same path with another model is another run."""
+    quick = {"task": "sort(symbols=4, longest=3)", "steps": 4, "held": 20, "batch": 4}
+    old, found = str(tmp_path / "old"), []
+    for seed in (1, 1, 2):
+        shutil.rmtree(old, ignore_errors=True)
+        tiny(quick | {"seed": seed, "out": old})
+        settings = pinned(quick | {"take": [f"full={old}"], "embeddings": "keep"})
+        found += sweep(tiny, [settings], tmp_path / "runs", executor="serial")
+    assert len(list((tmp_path / "runs" / "runs").glob("*.json"))) == 2
+    losses = [run["result"]["curve"][0]["loss"] for run in found]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_folder_of_other_settings_is_refused(tmp_path):
+    """What is there is gone on with, and not taken for something else."""
+    quick = {
+        "task": "sort(symbols=4, longest=3)",
+        "steps": 4,
+        "held": 20,
+        "batch": 4,
+        "out": str(tmp_path / "run"),
+    }
+    assert tiny(quick)["curve"] == tiny(quick)["curve"]
+    with pytest.raises(InputError, match="holds a training with other settings"):
+        tiny(quick | {"steps": 5})
 
 
 def test_rates_rise_and_fall():

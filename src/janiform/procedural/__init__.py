@@ -10,7 +10,7 @@ from janiform.procedural.feeding import Batches, dataset
 from janiform.procedural.files import Written, write_rows
 from janiform.procedural.runs import Trained, resume, run
 from janiform.procedural.step import Step
-from janiform.procedural.tiny import tiny, train
+from janiform.procedural.tiny import pinned, tiny, train
 from janiform.procedural.training import Training
 from janiform.procedural.transfer import transfer
 
@@ -30,6 +30,7 @@ __all__ = [
     "circuit",
     "dataset",
     "embed",
+    "pinned",
     "resume",
     "run",
     "tiny",

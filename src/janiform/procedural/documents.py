@@ -36,15 +36,27 @@ def documents(paths: Iterable[str | Path]) -> Iterator[str]:
     >>> _ = (place / "a.txt").write_text("one"), (place / "b.jsonl").write_text('{"text": "two"}')
     >>> list(documents([place]))
     ['one', 'two']
+
+    ``InputError`` if none of them has any text.
     """
-    for path in map(Path, paths):
-        if path.is_dir() and any((path / name).exists() for name in SAVED):
-            yield from _saved(path)
-        elif path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file()):
-                yield from _file(file, alone=False)
-        else:
-            yield from _file(path, alone=True)
+    places, empty = [Path(path) for path in paths], True
+    for path in places:
+        for text in _of(path):
+            empty = empty and not text
+            yield text
+    if empty:
+        said = ", ".join(map(str, places))
+        raise InputError(f"there is no text in {said}: what is there is empty, or no text in UTF-8")
+
+
+def _of(path: Path) -> Iterator[str]:
+    if path.is_dir() and any((path / name).exists() for name in SAVED):
+        yield from _saved(path)
+    elif path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            yield from _file(file, alone=False)
+    else:
+        yield from _file(path, alone=True)
 
 
 def _file(path: Path, alone: bool) -> Iterator[str]:

@@ -99,6 +99,7 @@ def run(
     require(training.text)
     if training.task:
         source_of(training, None, Processes())
+    training = training.pinned()
     processes = Processes.here()
     folder = None if out is None else Path(out)
     if folder is not None and processes.first:
@@ -113,7 +114,10 @@ def run(
 
 
 def resume(out: str | Path, *, tell: Tell | None = None, report_to: str | None = None) -> Trained:
-    """Go on with the training in a folder, to the weights that it would have had without the interruption."""
+    """Go on with the training in a folder, to the weights that it would have had without the interruption.
+
+    ``InputError`` if a model that it took weights from has changed since.
+    """
     path = Path(out) / "config.json"
     if not path.exists():
         raise FileError(f"{path} is not there, so there is no training to go on with")
@@ -121,7 +125,7 @@ def resume(out: str | Path, *, tell: Tell | None = None, report_to: str | None =
         training = Training.of(read_settings(path))
     except InputError as error:
         raise FileError(f"{path} describes no training: {error}") from None
-    return _run(training, Path(out), Processes.here(), tell, report_to)
+    return _run(training.pinned(), Path(out), Processes.here(), tell, report_to)
 
 
 def source_of(training: Training, folder: Path | None, processes: Processes) -> Source:

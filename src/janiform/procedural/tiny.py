@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from janiform.errors import InputError
 from janiform.model.transformer import Transformer
 from janiform.procedural.budget import Budget
 from janiform.procedural.descent import Descent, Point
 from janiform.procedural.runs import resume, run
 from janiform.procedural.source import Made
 from janiform.procedural.step import Step
-from janiform.procedural.training import Training
+from janiform.procedural.training import Training, read_settings
 from janiform.tasks.procedural import Procedure
 from janiform.train.fit import one_thread
 
@@ -61,20 +62,41 @@ def tiny(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Train by settings, as ``train.sweep`` takes them, and return the curve, the tokens and the CPU seconds that it took.
 
     Settings are those of a ``Training`` and of its ``Budget`` together, and ``out``, a folder for the model that is begun with, or
-    gone on with, there.
+    gone on with, there. ``InputError`` if another one is there.
 
     >>> found = tiny({"task": "sort(symbols=4, longest=3)", "steps": 20, "held": 100, "seed": 1})
     >>> [p["step"] for p in found["curve"]]
     [0, 20]
     """
-    given = dict(settings)
-    out = given.pop("out", None)
-    names = {f.name for f in fields(Budget)}
-    budget = {name: value for name, value in given.items() if name in names}
-    others = {name: value for name, value in given.items() if name not in names}
-    if out is not None and (Path(out) / "config.json").exists():
-        found = resume(out)
+    training, out = _training(settings), settings.get("out")
+    path = None if out is None else Path(out) / "config.json"
+    if path is not None and path.exists():
+        if replace(Training.of(read_settings(path)), sources=()) != replace(training, sources=()):
+            raise InputError(
+                f"{out} holds a training with other settings; remove it, or choose another folder"
+            )
+        found = resume(path.parent)
     else:
-        found = run(Training.of({**others, "budget": budget}), out)
+        found = run(training, out)
     curve = [asdict(p) for p in found.curve]
     return {"curve": curve, "tokens": found.tokens, "cpu_seconds": found.cpu_seconds}
+
+
+def pinned(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the hashes of the models that they take weights from: a sweep names runs by these.
+
+    >>> pinned({"task": "sort", "steps": 20})
+    {'task': 'sort', 'steps': 20}
+
+    A run is then done again when a model at the same path has changed.
+    """
+    sources = _training(settings).pinned().sources
+    return {**settings, "sources": list(sources)} if sources else dict(settings)
+
+
+def _training(settings: Mapping[str, Any]) -> Training:
+    """Return the training that settings say, those of its budget among them."""
+    names = {f.name for f in fields(Budget)}
+    budget = {name: value for name, value in settings.items() if name in names}
+    others = {name: value for name, value in settings.items() if name not in names and name != "out"}
+    return Training.of({**others, "budget": budget})

@@ -18,7 +18,7 @@ from janiform.errors import FileError, InputError
 from janiform.procedural.autograd import Precision
 from janiform.procedural.budget import Budget
 from janiform.procedural.engine import Way
-from janiform.procedural.transfer import Embeddings
+from janiform.procedural.transfer import Embeddings, Taken
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -50,6 +50,8 @@ class Training:
     """Parts of other models to begin with, each as ``Taken.read`` reads it."""
     from_program: tuple[str, ...] = ()
     """Compiled programs to begin with, each as parts and a program: ``attention=induction``, as ``from_program`` reads it."""
+    sources: tuple[str, ...] = ()
+    """Hashes of the weights of the models that ``take`` names, in its order, as they were when the training began."""
     embeddings: Embeddings = "average"
     shuffle: bool = False
     """A control: whether the entries of each matrix that is taken are permuted."""
@@ -94,6 +96,21 @@ class Training:
     def data(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
+
+    def pinned(self) -> Training:
+        """Return it with the hashes of the models that it takes; ``InputError`` if one is not what it is said to be.
+
+        A model that is gone keeps its hash, if one is known: a training that has begun does without it.
+        """
+        found = [Taken.read(text).digest() or "" for text in self.take]
+        kept = self.sources or ("",) * len(found)
+        for text, now, then in zip(self.take, found, kept):
+            if now and then and now != then:
+                raise InputError(
+                    f"{Taken.read(text).model} is not the model that this training began with: its weights were {then}, "
+                    f"now they are {now}; put them back, or begin anew"
+                )
+        return replace(self, sources=tuple(then or now for now, then in zip(found, kept)))
 
     def dry(self) -> Training:
         """Return the first two steps of it, each on a single row."""

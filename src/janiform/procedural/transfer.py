@@ -8,6 +8,7 @@ new model has them, and only where it has no more than the old one.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ MARKS: dict[str, tuple[str, ...]] = {
 FULL = ("attention", "mlp", "layernorm", "embeddings", "positions")
 MODEL = "model"
 """The folder of a run that holds its model."""
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,23 @@ class Taken:
             raise InputError(f"{text!r} names no model; write attention=runs/set, or runs/set for all of it")
         return cls(parts, model)
 
+    @property
+    def place(self) -> Path:
+        """The folder or file that the model is read from."""
+        inner = Path(self.model) / MODEL
+        return inner if inner.is_dir() else Path(self.model)
+
     def load(self) -> Transformer:
         """Read the model: a run's folder, a folder of Hugging Face's GPT-2, or a file of weights."""
-        inner = Path(self.model) / MODEL
-        return read_model(inner if inner.is_dir() else self.model)
+        return read_model(self.place)
+
+    def digest(self) -> str | None:
+        """Return a hash of the file of weights, ``None`` where there is none."""
+        weights = self.place / WEIGHTS if self.place.is_dir() else self.place
+        if not weights.is_file():
+            return None
+        with open(weights, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def parts_of(names: Iterable[str], parts: Iterable[str]) -> list[str]:
