@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
@@ -22,8 +21,8 @@ from procedural_transfer import Settings as Transfer
 from janiform.decompile.trained.pipeline import Settings as Decompiling
 from janiform.decompile.trained.pipeline import decompile, statements
 from janiform.decompile.trained.warmed import renamed, sampler_of
-from janiform.model import read_model
-from janiform.procedural import tiny
+from janiform.procedural import pinned, tiny
+from janiform.procedural.transfer import Taken
 from janiform.tasks.procedural import Transduction, read
 from janiform.train import sweep
 
@@ -48,42 +47,46 @@ class Settings(Options):
     """Processes of warm-ups at a time."""
 
 
+def looked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Decompile a warmed-up model, and return a row of the table and all that was found."""
+    task, begun = read(settings["task"]), time.process_time()
+    assert isinstance(task, Transduction)
+    model = renamed(Taken.read(settings["take"][0]).load(), task)
+    found = decompile(model, sampler_of(task), Decompiling(inputs=settings["inputs"]))
+    several = list(found.agreements.values())
+    n, matched, right = (sum(getattr(a, k) for a in several) for k in ("n", "matched", "right"))
+    graph = found.pruned
+    row = [
+        f"{right / n:.2f}",
+        found.level,
+        statements(found.extraction.found.program),
+        f"{matched / n:.2f}",
+        f"{found.swapped.refitted:.2f}",
+        None if graph is None else found.lines,
+        None if graph is None else f"{graph.match.fraction:.2f}",
+        found.interchange,
+        time.process_time() - begun,
+    ]
+    return {"row": row, **found.facts()}
+
+
 def main(options: Settings) -> None:
     torch.set_num_threads(1)
     seeds = range(1 if options.quick else options.seeds)
-    sweep(
-        tiny,
-        warmups([*TASKS.values()], seeds, Transfer().warmup_steps, False),
-        KEPT / "warmups",
-        workers=options.workers,
-    )
+    tasks = [*TASKS.values()]
+    made = warmups(tasks, seeds, Transfer().warmup_steps, False)
+    sweep(tiny, made, KEPT / "warmups", workers=options.workers)
     rows: list[list[Any]] = []
     data = []
     for name, text in TASKS.items():
-        task = read(text)
-        assert isinstance(task, Transduction)
         for seed in seeds:
-            model, begun = read_model(Path(folder(text, seed)) / "model"), time.process_time()
-            found = decompile(renamed(model, task), sampler_of(task), Decompiling(inputs=options.inputs))
-            several = list(found.agreements.values())
-            n, matched, right = (sum(getattr(a, k) for a in several) for k in ("n", "matched", "right"))
-            graph = found.pruned
-            rows.append(
-                [
-                    name,
-                    seed,
-                    f"{right / n:.2f}",
-                    found.level,
-                    statements(found.extraction.found.program),
-                    f"{matched / n:.2f}",
-                    f"{found.swapped.refitted:.2f}",
-                    None if graph is None else found.lines,
-                    None if graph is None else str(graph.match),
-                    time.process_time() - begun,
-                ]
-            )
+            take = [f"full={folder(text, seed)}"]
+            sources = pinned({"task": text, "take": take})["sources"]
+            one = {"task": text, "take": take, "sources": sources, "inputs": options.inputs}
+            (run,) = sweep(looked, [one], KEPT / "programs", executor="serial", progress=False)
+            rows.append([name, seed, *run["result"].pop("row")])
             print(rows[-1], flush=True)
-            data.append({"warm-up": name, "seed": seed, **found.facts()})
+            data.append({"warm-up": name, "seed": seed, **run["result"]})
     headings = [
         "warm-up",
         "seed",
@@ -93,7 +96,7 @@ def main(options: Settings) -> None:
         "rows as the model",
         "heads as selectors",
     ]
-    headings += ["lines of the graph", "rows as the model", "CPU s"]
+    headings += ["lines of the graph", "rows as the model", "interchange", "CPU s"]
     says = (
         "Of rows the model answers a share rightly. A program (L3) has at most 20 lines and says what the model says on 90 % of rows; "
         "beside the best rules there are how often the model says the same with selectors in the place of all its heads, and its "
