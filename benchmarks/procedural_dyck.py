@@ -105,7 +105,7 @@ def main(options: Settings) -> None:
                     mean(run["result"]["tokens"] for run in before) / 1e6,
                     f"{mean(run['result']['curve'][-1]['loss'] for run in before):.3f}",
                     f"{floor(read(warm.task)):.3f}",
-                    parts + "".join(f", {k} {v}" for k, v in warm.then.items()),
+                    parts + ", each matrix shuffled" * warm.then.get("shuffle", False),
                     " / ".join(f"{100 * b:.1f}" for b in best),
                     interval(best) if len(best) > 2 else f"{mean(best):.1%}",
                     wilson(sum(b >= GOOD for b in best), len(best)),
