@@ -17,6 +17,7 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.evidence import Evidence, compare
 from janiform.decompile.given import subject
 from janiform.decompile.neural.way import neural
+from janiform.decompile.observed.located import interchange
 from janiform.decompile.observed.way import observed
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
@@ -67,7 +68,8 @@ def decompile(
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
 
     The exact way is tried first, then the neural one, then the observational one. Raises CannotDecompile where all fail: with what the exact one says and
-    its residual error, where what was seen is no table, or with the share of inputs on which the best program differs.
+    its residual error, where what was seen is no table, or with the share of inputs on which the best program differs; where the
+    exact way has no number, with what another way says that has one.
 
     >>> import janiform as jf
     >>> reverse = jf.parse("reverse = aggregate(select(indices, length - indices - 1, ==), tokens);")
@@ -95,6 +97,8 @@ def decompile(
             continue
         assert best is not None, "a way yields a program or raises"
         if best[1].agreed >= ALIKE * best[1].checked:
+            if method == "observed":
+                best = best[0], replace(best[1], interchange=interchange(what, best[0]))
             return Decompiled(best[0], what.signature, method, best[1], time.perf_counter() - start, what)
         share = 1 - best[1].agreed / best[1].checked
         seen = list(best[1].counterexample or ())
@@ -104,7 +108,7 @@ def decompile(
                 share,
             )
         )
-    raise failures[0] from failures[-1]
+    raise min(failures, key=lambda e: (e.residual is None, e is not failures[0])) from failures[-1]
 
 
 def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: int) -> Evidence:

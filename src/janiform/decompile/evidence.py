@@ -32,7 +32,9 @@ class Evidence:
     ``checked`` inputs were run, all there are if ``exhaustive``, all of up to ``whole`` tokens and drawn longer ones if
     not; on ``agreed`` of them program and model agree at every position. ``counterexample`` is the first other one.
     ``weight_distance`` compares the recompiled program's weights with the model's (``janiform.decompile.compiled.distance``);
-    None where the program does not compile.
+    None where the program does not compile. ``interchange`` is the share of exchanges of what a statement holds after which
+    program and model say the same (``janiform.decompile.observed.located``), of the statement for which it is least; None
+    where it was not looked at.
     """
 
     checked: int
@@ -41,6 +43,7 @@ class Evidence:
     agreed: int
     counterexample: tuple[Value, ...] | None
     weight_distance: float | None = None
+    interchange: float | None = None
 
     @property
     def exact(self) -> bool:

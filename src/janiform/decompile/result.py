@@ -57,6 +57,7 @@ class Decompiled:
             "agreed": e.agreed,
             "counterexample": None if e.counterexample is None else list(e.counterexample),
             "weight_distance": e.weight_distance,
+            "interchange": e.interchange,
             "vocab": list(self.signature.vocab),
             "max_len": self.signature.max_len,
             "causal": self.signature.causal,

@@ -7,6 +7,7 @@ import torch
 
 import janiform as jf
 from janiform.decompile.given import subject
+from janiform.decompile.observed.located import located
 from janiform.decompile.observed.watch import Part, watched
 from janiform.decompile.observed.way import observed
 from janiform.ir.canonical import canonical_hash
@@ -44,6 +45,16 @@ def test_decompiles_a_model_trained_to_a_program(trained: jf.Pair) -> None:
     assert canonical_hash(found.program, trained.signature) == canonical_hash(
         trained.program, trained.signature
     )
+    assert found.evidence.interchange is not None and found.evidence.interchange >= 0.97
+
+
+def test_another_program_is_not_in_the_model(trained: jf.Pair) -> None:
+    """Interchange tells mechanisms apart: a statement that no part holds disagrees where it is exchanged."""
+    seen, name = watched(subject(trained)), next(iter(trained.program.outputs))
+    other = jf.parse(f"{name} = aggregate(select(indices, indices, key == query - 1), indices);")
+    (wrong,) = located(seen, other)
+    (right,) = located(seen, trained.program)
+    assert wrong.agreed < 0.8 < 0.97 <= right.agreed
 
 
 def test_says_what_matters(trained: jf.Pair) -> None:

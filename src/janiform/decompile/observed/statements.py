@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from janiform.ir.nodes import (
     Aggregate,
     And,
     Best,
+    Const,
     Count,
     Indices,
     Map,
@@ -63,6 +65,10 @@ PLACES: tuple[tuple[Fn, Seq, float], ...] = (
 
 CHUNK = 192
 """So many selectors are tried at a time."""
+COUNT, ANY, MEAN, SUM = 0.5, 0.9, 0.7, 1.4
+"""What it costs to count keys, to ask whether there are any, and to take the mean or the sum of a term."""
+SUMMED = 2.8
+"""Terms that cost more are not summed."""
 UNDEFINED = -1e6
 """What stands for undefined among numbers."""
 SAME = 1e-6
@@ -88,13 +94,22 @@ class Picker:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Statement:
-    """What attention may bring: at each position a number, or the code of a value."""
+class Kind:
+    """What is done with selected keys: counted, asked for, or a term of theirs averaged or summed."""
 
-    node: Aggregate | Count
-    picker: Picker
-    numbers: Float[np.ndarray, " where"]
+    what: Literal["count", "any", "mean", "sum"]
+    term: Term | None
     cost: float
+
+    def node(self, picker: Picker) -> Seq:
+        """Return the statement."""
+        if self.what == "count":
+            return Count(picker.node)
+        if self.term is None:
+            return Aggregate(picker.node, Const(0))
+        if self.what == "sum":
+            return Aggregate(picker.node, self.term.node, 0, "sum")
+        return Aggregate(picker.node, self.term.node)
 
 
 @dataclass(eq=False)
@@ -193,11 +208,11 @@ class Statements:
         basic = self.basic()
         found: list[Picker | None] = [self.picker(select_all(), 1.0)]
         places = Indices()
-        for t in self.asked(basic):
-            truth = Apply("==", (KEY, Lit(True)))
-            found.append(self.picker(Select(truth, t.node, places), t.cost + 0.6))
-            asked = Apply("==", (QUERY, Lit(True)))
-            found.append(self.picker(Select(asked, places, t.node), t.cost + 1.4))
+        for t, answer in itertools.product(self.asked(basic), (True, False)):
+            more = 0.0 if answer else 0.3
+            of_key, of_query = (Apply("==", (side, Lit(answer))) for side in (KEY, QUERY))
+            found.append(self.picker(Select(of_key, t.node, places), t.cost + 0.6 + more))
+            found.append(self.picker(Select(of_query, places, t.node), t.cost + 1.4 + more))
         for k, q in itertools.product(basic, basic):
             both = k.cost + q.cost
             if k.numeric and q.numeric:
@@ -280,12 +295,19 @@ class Statements:
     def brought(self) -> list[Term]:
         """Return what may be brought from keys."""
         basic = self.basic()
-        return sorted(distinct([*basic, *self.asked(basic), *self.computed(basic)]), key=lambda t: t.cost)
+        flags = [
+            Map(Apply("if", (t.node.fn, Lit(1), Lit(0))), t.node.args)
+            for t in self.asked(basic)
+            if isinstance(t.node, Map)
+        ]
+        asked = [self.term(n, t.cost) for n, t in zip(flags, self.asked(basic), strict=True)]
+        known = [t for t in asked if t is not None]
+        return sorted(distinct([*basic, *known, *self.computed(basic)]), key=lambda t: t.cost)
 
     def batches(
         self, most: float
-    ) -> Iterator[tuple[list[Picker], list[Term | None], Float[np.ndarray, "kind picker where"]]]:
-        """Yield what selectors bring: counts (no term), and means of terms, chunk by chunk."""
+    ) -> Iterator[tuple[list[Picker], list[Kind], Float[np.ndarray, "kind picker where"]]]:
+        """Yield what selectors bring, chunk by chunk: of each kind, under each selector, at each position."""
         terms = [t for t in self.brought() if not (t.numbers == UNDEFINED)[self.run.valid].any()]
         at = np.broadcast_to(self.run.valid, terms[0].numbers.shape)
         stacked = np.stack([np.where(at, t.numbers, 0) for t in terms], 2)
@@ -295,8 +317,11 @@ class Statements:
             some = [p for p in pickers[start : start + CHUNK] if p.cost <= most]
             if not some:
                 return
-            few = sum(t.cost + 0.7 + some[0].cost <= most for t in terms)
-            kinds: list[Term | None] = [None, *terms[:few]]
+            few = sum(t.cost + MEAN + some[0].cost <= most for t in terms)
+            kinds = [Kind("count", None, COUNT), Kind("any", None, ANY)]
+            kinds += [Kind("mean", t, t.cost + MEAN) for t in terms[:few]]
+            summed = [i for i, t in enumerate(terms[:few]) if t.numeric and t.cost <= SUMMED]
+            kinds += [Kind("sum", terms[i], terms[i].cost + SUM) for i in summed]
             chosen = torch.cat([exact[..., :few], exact[..., len(terms) : len(terms) + few]], 2)
             pairs = torch.from_numpy(np.stack([p.pairs for p in some], 1)).float()
             n, s, q, k = pairs.shape
@@ -310,7 +335,8 @@ class Statements:
                     mixed = ((spread[..., i] > SAME) & (widths > 0)).any((0, 2))
                     means[:, mixed, :, i] = np.nan
             means[widths == 0] = UNDEFINED
-            both = np.concatenate([widths[..., None], means], 3).transpose(3, 1, 0, 2)
+            held = [np.stack([widths, widths > 0], 3), means, sums[..., summed]]
+            both = np.concatenate(held, 3).transpose(3, 1, 0, 2)
             yield some, kinds, both[:, :, at]
 
 

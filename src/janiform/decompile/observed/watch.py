@@ -202,14 +202,20 @@ class Watched:
 
     @cached_property
     def mattering(self) -> list[tuple[Part, float]]:
-        """The heads that matter, layer by layer, and the share of answers that change when what they bring is exchanged."""
+        """Heads that matter, layer by layer, and the share of answers that change when what they bring is exchanged.
+
+        Heads may carry one thing together, so that none matters alone: all heads of a layer are a part, too.
+        """
         c = self.subject.model.config
         found: list[tuple[Part, float]] = []
-        for i in range(c.n_layers):
-            for h in range(c.n_heads):
-                share = self.influence(Part(i, (h,)))
-                if share > MATTERS:
-                    found.append((Part(i, (h,)), share))
+        for i in range(c.n_layers if c.n_heads else 0):
+            alone = [(part, self.influence(part)) for part in (Part(i, (h,)) for h in range(c.n_heads))]
+            alone = [(part, share) for part, share in alone if share > MATTERS]
+            together = Part(i, tuple(range(c.n_heads)))
+            share = self.influence(together)
+            found += alone
+            if share > MATTERS and len(alone) != 1:
+                found.append((together, share))
         return found
 
     def influence(self, part: Part) -> float:

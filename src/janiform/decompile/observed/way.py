@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,17 +17,20 @@ from janiform.decompile.observed.fits import Fit, fits
 from janiform.decompile.observed.statements import Statements
 from janiform.decompile.observed.watch import Part, Watched, watched
 from janiform.errors import CompileError, MeaningError
+from janiform.ir.canonical.fitting import size
 from janiform.ir.canonical.form import canonical, canonical_hash
 from janiform.ir.evaluate import Run
+from janiform.ir.nodes import Map, Value
 from janiform.ir.nodes import Sequence as Seq
-from janiform.ir.nodes import Value
 from janiform.ir.program import Program
 
 if TYPE_CHECKING:
     from janiform.decompile.subject import Subject
 
-LARGEST = 9.0
+LARGEST = 8.5
 """Statements that cost more are not looked for."""
+WITH_UNITS = 1.5
+"""What is added to what heads carry only together with hidden units, where they carry something alone."""
 READ = 4
 """So many statements of earlier layers can be read by later ones."""
 GIVEN = (1.0, 1.6, 1.0)
@@ -38,8 +41,8 @@ TRIED = 4_000
 """So many choices of variables are tried, the cheapest first."""
 CHOICES = 4
 """So many choices that decide the output are written as programs."""
-WRITTEN = 9.0
-"""So many characters of an output's function cost as much as one part of a statement."""
+WRITTEN = 3.0
+"""So many parts of an output's function cost as much as one of a statement."""
 WRONG = 0.01
 """The share of inputs on which a model may differ from what its variables decide."""
 
@@ -54,9 +57,11 @@ def observed(subject: Subject) -> Iterator[Program]:
         raise CannotDecompile(
             f"the observational way reads one output, and this model has {len(subject.readouts)}"
         )
-    seen = watched(subject)
-    found = carried(seen)
+    seen, found = watched(subject), list[Fit]()
     told = Told.of(subject, found)
+    if not next(told.deciding(), None):
+        found = carried(seen)
+        told = Told.of(subject, found)
     programs: dict[str, tuple[float, Program]] = {}
     for cost, chosen, said in told.deciding():
         for node in expressed(chosen, said, told.values):
@@ -66,7 +71,7 @@ def observed(subject: Subject) -> Iterator[Program]:
                 digest = canonical_hash(program, subject.signature)
             except (CompileError, MeaningError):
                 continue
-            whole = cost + _length(form) / WRITTEN
+            whole = cost + written(form) / WRITTEN
             if digest not in programs or whole < programs[digest][0]:
                 programs[digest] = whole, form
     if not programs:
@@ -78,8 +83,20 @@ def observed(subject: Subject) -> Iterator[Program]:
     yield from (p for _, p in sorted(programs.values(), key=lambda x: x[0]))
 
 
-def _length(form: Program) -> int:
-    return len("".join(str(form).split()))
+def written(form: Program) -> int:
+    """Return how large the functions between statements and outputs are.
+
+    >>> import janiform as jf
+    >>> written(jf.parse("x = selector_width(select(tokens, tokens, ==)) > 1;"))
+    3
+    """
+    found, left = 0, list(form.outputs.values())
+    while left:
+        n = left.pop()
+        if isinstance(n, Map):
+            found += size(n.fn)
+            left += n.args
+    return found
 
 
 def carried(seen: Watched) -> list[Fit]:
@@ -88,17 +105,18 @@ def carried(seen: Watched) -> list[Fit]:
     words = [[s.vocab[c] for c in row if c >= 0] for row in seen.codes.tolist()]
     found: dict[Seq, Fit] = {}
     for layer, parts in itertools.groupby((p for p, _ in seen.mattering), key=lambda p: p.layer):
-        alone = list(parts)
-        groups = [p.heads for p in alone]
-        if len(alone) > 1:
-            groups.append(tuple(h for p in alone for h in p.heads))
-        asked = [Part(layer, heads, units) for heads in groups for units in (False, True)]
+        asked = [Part(layer, p.heads, units) for p in parts for units in (False, True)]
         before = sorted(found.values(), key=lambda f: f.cost)[:READ]
         statements = Statements(Run(words, causal=s.causal), s.vocab, [f.node for f in before])
-        for own in fits(seen, statements, [seen.responses(p) for p in asked], LARGEST):
-            for f in own:
-                if f.node not in found or f.cost < found[f.node].cost:
-                    found[f.node] = f
+        clear: set[tuple[int, ...]] = set()
+        own = fits(seen, statements, [seen.responses(p) for p in asked], LARGEST)
+        for part, standing in zip(asked, own, strict=True):
+            more = WITH_UNITS if part.heads in clear else 0.0
+            if standing and not part.units:
+                clear.add(part.heads)
+            for f in standing:
+                if f.node not in found or f.cost + more < found[f.node].cost:
+                    found[f.node] = replace(f, cost=f.cost + more)
     return list(found.values())
 
 
