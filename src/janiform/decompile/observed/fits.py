@@ -21,8 +21,10 @@ FINER = 1.0
 """What a statement costs for each bit that it tells and its part does not."""
 LOOKS = 1.5
 """What is taken off where attention looks where the selector does."""
-OFFERED = 250
+OFFERED = 1_500
 """So many statements that tell a part's classes apart are run against what it says."""
+GLANCED = 16
+"""At so many places first."""
 SLACK = 3.0
 """A statement that costs so much more than another is not kept."""
 MISTAKEN = 30.0
@@ -86,8 +88,11 @@ class Search:
         first = np.unique(held, return_index=True)[1]
         order = np.argsort(np.argsort(first))
         key = order[held].tobytes()
+        least = FORETOLD[self.last]
+        if self.responses.foretold(held, self.seen.grid, GLANCED) < least - 0.04:
+            return
         foretold = self.responses.foretold(held, self.seen.grid)
-        if foretold < FORETOLD[self.last]:
+        if foretold < least:
             return
         finer = self.bits(held)
         looks = self.looks(picker)

@@ -209,10 +209,10 @@ class Statements:
         found: list[Picker | None] = [self.picker(select_all(), 1.0)]
         places = Indices()
         for t, answer in itertools.product(self.asked(basic), (True, False)):
-            more = 0.0 if answer else 0.3
+            more = 0.0 if answer else 0.2
             of_key, of_query = (Apply("==", (side, Lit(answer))) for side in (KEY, QUERY))
             found.append(self.picker(Select(of_key, t.node, places), t.cost + 0.6 + more))
-            found.append(self.picker(Select(of_query, places, t.node), t.cost + 1.4 + more))
+            found.append(self.picker(Select(of_query, places, t.node), t.cost + 0.9 + more))
         for k, q in itertools.product(basic, basic):
             both = k.cost + q.cost
             if k.numeric and q.numeric:

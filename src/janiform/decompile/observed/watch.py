@@ -295,17 +295,21 @@ class Responses:
                 centers.append(i)
         return place[inverse.ravel()]
 
-    def foretold(self, held: Int[np.ndarray, " where"], grid: Int[np.ndarray, " where"]) -> float:
+    def foretold(
+        self, held: Int[np.ndarray, " where"], grid: Int[np.ndarray, " where"], most: int | None = None
+    ) -> float:
         """Return the share of answers that what positions hold foretells, if exchanged where some input has it.
 
         ``held`` has a code for each position, ``grid`` the place of each: its input's length and index. What no input
-        holds at a place need not be understood there.
+        holds at a place need not be understood there. With ``most``, only so many places are looked at, evenly spread.
         """
+        every = slice(None, None, 1 if most is None else max(1, len(self.places) // most))
+        places, said = self.places[every], self.said[every]
         some = np.zeros((int(grid.max()) + 1, int(held.max()) + 1), bool)
         some[grid, held] = True
         given = held[self.sources]
-        natural = some[grid[self.places]][:, given]
-        most = int(self.said.max()) + 1
-        cell = (np.arange(len(self.places))[:, None] * some.shape[1] + given) * most + self.said
-        counts = np.bincount(cell[natural], minlength=len(self.places) * some.shape[1] * most)
-        return float(counts.reshape(-1, most).max(1).sum() / max(1, int(natural.sum())))
+        natural = some[grid[places]][:, given]
+        kinds = int(said.max()) + 1
+        cell = (np.arange(len(places))[:, None] * some.shape[1] + given) * kinds + said
+        counts = np.bincount(cell[natural], minlength=len(places) * some.shape[1] * kinds)
+        return float(counts.reshape(-1, kinds).max(1).sum() / max(1, int(natural.sum())))

@@ -14,6 +14,7 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.known import answers, variables
 from janiform.decompile.neural.finish import Variable, expressed
 from janiform.decompile.observed.fits import Fit, fits
+from janiform.decompile.observed.located import located
 from janiform.decompile.observed.statements import Statements
 from janiform.decompile.observed.watch import Part, Watched, watched
 from janiform.errors import CompileError, MeaningError
@@ -21,7 +22,6 @@ from janiform.ir.canonical.fitting import size
 from janiform.ir.canonical.form import canonical, canonical_hash
 from janiform.ir.evaluate import Run
 from janiform.ir.nodes import Map, Value
-from janiform.ir.nodes import Sequence as Seq
 from janiform.ir.program import Program
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ CHOICES = 4
 """So many choices that decide the output are written as programs."""
 WRITTEN = 3.0
 """So many parts of an output's function cost as much as one of a statement."""
+EXCHANGED, ABSENT = 6, 4.0
+"""So many of the cheapest programs are exchanged with the model, and what it costs where none of a statement's exchanges agree."""
 WRONG = 0.01
 """The share of inputs on which a model may differ from what its variables decide."""
 
@@ -80,7 +82,21 @@ def observed(subject: Subject) -> Iterator[Program]:
             "says what the model says",
             told.least,
         )
-    yield from (p for _, p in sorted(programs.values(), key=lambda x: x[0]))
+    yield from ranked(seen, sorted(programs.values(), key=lambda x: x[0]))
+
+
+def ranked(seen: Watched, programs: Sequence[tuple[float, Program]]) -> list[Program]:
+    """Put programs in order of what they cost; those whose statements are not in the model by exchange cost more."""
+
+    def cost(i: int) -> float:
+        """The cost of a program, if it is among those that are exchanged."""
+        own, program = programs[i]
+        if i >= EXCHANGED or own > programs[0][0] + ABSENT:
+            return own + ABSENT
+        return own + ABSENT * (1 - min((f.agreed for f in located(seen, program)), default=1.0))
+
+    order = list(range(len(programs)))
+    return [programs[i][1] for i in (sorted(order, key=cost) if len(order) > 1 else order)]
 
 
 def written(form: Program) -> int:
@@ -103,7 +119,7 @@ def carried(seen: Watched) -> list[Fit]:
     """Return the statements that parts carry, layer by layer; those of earlier layers are read by those of later ones."""
     s = seen.subject.signature
     words = [[s.vocab[c] for c in row if c >= 0] for row in seen.codes.tolist()]
-    found: dict[Seq, Fit] = {}
+    found: dict[bytes, Fit] = {}
     for layer, parts in itertools.groupby((p for p, _ in seen.mattering), key=lambda p: p.layer):
         asked = [Part(layer, p.heads, units) for p in parts for units in (False, True)]
         before = sorted(found.values(), key=lambda f: f.cost)[:READ]
@@ -114,9 +130,11 @@ def carried(seen: Watched) -> list[Fit]:
             more = WITH_UNITS if part.heads in clear else 0.0
             if standing and not part.units:
                 clear.add(part.heads)
-            for f in standing:
-                if f.node not in found or f.cost + more < found[f.node].cost:
-                    found[f.node] = replace(f, cost=f.cost + more)
+            for f in standing:  # what a later layer carries on is the statement that was there first
+                first = found.get(f.held, f)
+                found[f.held] = replace(
+                    first, cost=min(first.cost, f.cost + more) if f.held in found else f.cost + more
+                )
     return list(found.values())
 
 
