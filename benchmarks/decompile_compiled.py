@@ -7,7 +7,6 @@ program's own; *functional* that it means the same on every input. Rows are kept
     python benchmarks/decompile_compiled.py --programs 1000 --write
     python benchmarks/decompile_compiled.py --published FOLDER --write
     python benchmarks/decompile_compiled.py --assembled out/tracr-library --write
-    python benchmarks/retrain.py && python benchmarks/decompile_compiled.py --retrained out/retrain --write
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ import numpy as np
 import torch
 import tyro
 from beside.results import Options, Table, publish
-from retrain import SMALL
 
 import janiform as jf
 from janiform.decompile.compiled.failure import CannotDecompile
@@ -38,8 +36,6 @@ from janiform.decompile.given import subject
 from janiform.ir.canonical import behavior_hash, canonical, canonical_hash
 from janiform.ir.sample import sample_program, size_of
 from janiform.pair import Pair
-from janiform.realistic.retrain import Retraining
-from janiform.train.log import read_log
 
 SIGNATURE = jf.Signature(range(5), 5)
 TRACR = ("hist", "length", "reverse", "frac_prevs", "sort_unique", "count")
@@ -98,8 +94,6 @@ class Settings(Options):
     """Which tiers are measured: T0, T1, T2, "T3 0.1%", "T3 1%", "T4 1.2x", "T4 2x"."""
     published: Path | None = None
     """A folder of published checkpoints with their meta.json: measured instead of random programs."""
-    retrained: Path | None = None
-    """The folder of trainings that ``retrain.py`` keeps: measured instead of random programs."""
     assembled: Path | None = None
     """A folder for what Tracr compiles, made where it is missing: measured instead of random programs."""
     rows: Path = Path("out/decompile-compiled.jsonl")
@@ -319,38 +313,6 @@ def published(options: Settings) -> None:
     )
 
 
-def retrained(options: Settings) -> None:
-    """Decompile gelu models that were trained to the mechanisms of library programs (T5)."""
-    assert options.retrained is not None
-    lines, exact, same = [], 0, 0
-    for folder in sorted(options.retrained.iterdir()):
-        name, steps = folder.name.split("-")[0], int(folder.name.split("-")[-1])
-        if folder.name != f"{name}-{SMALL.tokens}-{SMALL.length}-{steps}":
-            continue
-        compiled = SMALL.pair(name)
-        settings = Retraining(
-            d_model=SMALL.d_model, d_mlp=SMALL.d_mlp, steps=steps, rate=5e-3, batch=SMALL.batch
-        )
-        pair = compiled.retrain(settings, out=folder)
-        last = read_log(folder / "log.jsonl")[-1]
-        row = [name, last["behavior"], last["interchange"]]
-        try:
-            found = jf.decompile(pair)
-        except CannotDecompile as e:
-            lines.append([*row, "refused", str(e)[:90]])
-            continue
-        form = canonical_hash(compiled.program, compiled.signature)
-        exact += canonical_hash(found.program, compiled.signature) == form
-        same += found.evidence.agreed >= 0.99 * found.evidence.checked
-        lines.append([*row, found.method, f"{found.evidence.agreed:,} of {found.evidence.checked:,} agree"])
-    says = f"T5: {exact} of {len(lines)} exact, {same} with a program that agrees on 99 % of inputs. {SMALL}."
-    head = ["program", "agreement of the training", "interchange", "method", "found"]
-    data = {"exact": exact, "same": same, "models": len(lines)}
-    publish(
-        "retrained", "Retrained models", [Table(says, head, lines)], data, options, page="decompile-compiled"
-    )
-
-
 def of_tracr(options: Settings) -> None:
     """Decompile what Tracr itself compiles of its library, and compare with all inputs."""
     assert options.assembled is not None
@@ -399,8 +361,6 @@ def main(options: Settings) -> None:
     torch.set_num_threads(1)
     if options.published is not None:
         published(options)
-    elif options.retrained is not None:
-        retrained(options)
     elif options.assembled is not None:
         of_tracr(options)
     else:
