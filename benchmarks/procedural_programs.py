@@ -2,7 +2,7 @@
 
     python benchmarks/procedural_programs.py --write
 
-The warm-ups are those that procedural_transfer.py keeps, and such ones of reverse and of words of one length, made where they are not there yet.
+The warm-ups are those that procedural_transfer.py keeps, and such ones of reverse, made where they are not there yet.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ TASKS = {
     "identity": IDENTITY,
     "reverse": REVERSE,
     "Set": SET,
-    "identity of one length": "identity(symbols=33, longest=4)",
 }
 
 
@@ -41,7 +40,7 @@ class Settings(Options):
 
     seeds: int = 3
     """Of each warm-up."""
-    inputs: int = 500
+    inputs: int = 200
     """Rows on which model and program are compared."""
     workers: int = 1
     """Processes of warm-ups at a time."""

@@ -105,7 +105,7 @@ def depth(task: str) -> tuple[str | None, int | None, int | None]:
 
 def effect(task: str) -> str | None:
     """Say on how many seeds a warm-up on the task taught the haystack, with the settings and the parts that did it most often."""
-    best: dict[tuple[str, str], list[bool]] = {}
+    best: dict[tuple[str, str, int], list[bool]] = {}
     for kept in (KEPT, DYCK):
         runs = Shards(kept / "trainings").read_all().values() if (kept / "trainings").is_dir() else ()
         for run in runs:
@@ -113,10 +113,10 @@ def effect(task: str) -> str | None:
             name = Path(model).name.rpartition("-")[0]  # without the seed
             if re.match(rf"{task}[-_]", name) and not run["settings"].get("shuffle"):
                 good = max(p["accuracy"] for p in run["result"]["curve"]) >= GOOD
-                best.setdefault((parts, name), []).append(good)
+                best.setdefault((parts, name, run["settings"]["steps"]), []).append(good)
     if not best:
         return None
-    (parts, _), seeds = max(best.items(), key=lambda item: (sum(item[1]) / len(item[1]), len(item[1])))
+    (parts, *_), seeds = max(best.items(), key=lambda item: (sum(item[1]) / len(item[1]), len(item[1])))
     return f"{sum(seeds)} of {len(seeds)} seeds, {parts}"
 
 
