@@ -148,6 +148,7 @@ def main(options: Settings) -> None:
     lines = [
         summary("library", library),
         summary("random", drawn),
+        summary("both", [*library, *drawn]),
         summary("random, training came to 99 % interchange", sound),
     ]
     lines += [

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import janiform as jf
+from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.given import subject
 from janiform.decompile.observed.located import located
 from janiform.decompile.observed.watch import Part, watched
-from janiform.decompile.observed.way import observed
+from janiform.decompile.observed.way import LONGEST, observed
 from janiform.ir.canonical import canonical_hash
+from janiform.model import Transformer
 from janiform.realistic.retrain import Retraining
 
 TEXTS = {
@@ -70,3 +74,16 @@ def test_exchange_with_itself_changes_nothing(trained: jf.Pair) -> None:
         for units in (False, True):
             after = seen.answers(seen.ids(rows), seen.exchanged(Part(0, (0,), units), own))
             assert (after == seen.plain[own]).all()
+
+
+def test_refuses_what_it_cannot_watch_or_explain() -> None:
+    """Failures say what was seen, and have a number where there is one."""
+    long = jf.parse("x = selector_width(select(tokens, tokens, ==));").compile("ab", LONGEST + 1)
+    with pytest.raises(CannotDecompile, match="up to length"):
+        next(observed(subject(long)))
+    pair = jf.parse("x = selector_width(select(tokens, tokens, ==));").compile("ab", 4)
+    drawn = Transformer(replace(pair.model.config, act_fn="gelu"), seed=3)
+    noise = Transformer.from_weights(drawn.config, {n: 12 * w for n, w in drawn.weights().items()})
+    with pytest.raises(CannotDecompile, match="residual error") as e:
+        jf.decompile(replace(pair, model=noise))
+    assert e.value.residual is not None and 0 < e.value.residual <= 1

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WATCHED = 130
 """So many inputs are watched at most: all there are where these are fewer, else all short ones and drawn longer ones."""
+CELLS = 16_000
+"""Of long inputs fewer are watched, so that they have so many pairs of positions."""
 SOURCES = 240
 """So many positions are exchanged for others."""
 INPUTS = 36
@@ -60,11 +62,12 @@ def watched(subject: Subject) -> Watched:
     """
     s = subject.signature
     rng = np.random.default_rng(7)
+    most = max(s.max_len, min(WATCHED, CELLS // s.max_len**2))
     rows: list[list[int]] = []
     for n in range(1, s.max_len + 1):
-        left = max(1, (WATCHED - len(rows)) // (s.max_len + 1 - n))
+        left = max(1, (most - len(rows)) // (s.max_len + 1 - n))
         size = len(s.vocab) ** n
-        whole = size <= left or count(s) <= WATCHED
+        whole = size <= left or count(s) <= most
         chosen = np.arange(size) if whole else np.sort(rng.choice(min(size, 1 << 40), left, replace=False))
         places = len(s.vocab) ** np.arange(n - 1, -1, -1)
         rows += (chosen[:, None] // places % len(s.vocab)).tolist()

@@ -27,6 +27,8 @@ from janiform.ir.program import Program
 if TYPE_CHECKING:
     from janiform.decompile.subject import Subject
 
+LONGEST = 24
+"""Models of longer inputs are not watched."""
 LARGEST = 8.5
 """Statements that cost more are not looked for."""
 WITH_UNITS = 1.5
@@ -58,6 +60,10 @@ def observed(subject: Subject) -> Iterator[Program]:
     if len(subject.readouts) != 1:
         raise CannotDecompile(
             f"the observational way reads one output, and this model has {len(subject.readouts)}"
+        )
+    if subject.signature.max_len > LONGEST:
+        raise CannotDecompile(
+            f"the observational way watches models up to length {LONGEST}, and this one takes {subject.signature.max_len} tokens"
         )
     seen, found = watched(subject), list[Fit]()
     told = Told.of(subject, found)
