@@ -14,6 +14,7 @@ from janiform.decompile.assembled import Assembled
 from janiform.decompile.compiled.distance import weight_distance
 from janiform.decompile.compiled.exact import exact
 from janiform.decompile.compiled.failure import CannotDecompile
+from janiform.decompile.compiled.noise import denoised
 from janiform.decompile.evidence import Evidence, compare
 from janiform.decompile.given import subject
 from janiform.decompile.neural.way import neural
@@ -22,9 +23,9 @@ from janiform.decompile.observed.way import observed
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
 from janiform.errors import CompileError
-from janiform.ir.functions import Apply, Fn, Lookup
-from janiform.ir.nodes import Map, Select, Value
+from janiform.ir.nodes import Value
 from janiform.ir.program import Program
+from janiform.ir.sample import rows_of
 from janiform.model import Transformer
 from janiform.pair import Pair
 
@@ -67,9 +68,11 @@ def decompile(
     of any of these (.safetensors, .npz), or a model that Tracr assembled. ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
 
-    The exact way is tried first, then the neural one, then the observational one. Raises CannotDecompile where all fail: with what the exact one says and
-    its residual error, where what was seen is no table, or with the share of inputs on which the best program differs; where the
-    exact way has no number, with what another way says that has one.
+    The exact way is tried first, then the neural one, then the observational one. Where none of them finds a program that the
+    model computes, but weights are clearly those of one beside noise, that is returned as *denoised*; its evidence says on how
+    few inputs the model still agrees. Raises CannotDecompile where all fail: with what the exact one says and its residual error,
+    where what was seen is no table, or with the share of inputs on which the best program differs; where the exact way has no
+    number, with what another way says that has one.
 
     >>> import janiform as jf
     >>> reverse = jf.parse("reverse = aggregate(select(indices, length - indices - 1, ==), tokens);")
@@ -108,13 +111,17 @@ def decompile(
                 share,
             )
         )
+    beside = denoised(what)
+    if beside is not None:
+        evidence = compared(what, beside, limit=limit, draws=draws, seed=seed)
+        return Decompiled(beside, what.signature, "denoised", evidence, time.perf_counter() - start, what)
     raise min(failures, key=lambda e: (e.residual is None, e is not failures[0])) from failures[-1]
 
 
 def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: int) -> Evidence:
     """Compare a program with the model that it was read from, by outputs and, compiled again, by weights."""
     found = compare(what, program, limit=limit, draws=draws, seed=seed)
-    if rows(program) > LARGEST:
+    if rows_of(program) > LARGEST:
         return found
     apart = []
     for layout in LAYOUTS:
@@ -126,24 +133,3 @@ def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: i
         if apart[-1] < SAME:
             break
     return replace(found, weight_distance=min(apart, default=None))
-
-
-def rows(program: Program) -> int:
-    """Return how many rows the tables of a program's functions have.
-
-    >>> import janiform as jf
-    >>> rows(jf.parse("x = {1: 2, 2: 5, 3: 3}[indices else 0];"))
-    3
-    """
-
-    def of(f: Fn) -> int:
-        match f:
-            case Lookup(args=args, rows=listed):
-                return len(listed) + sum(map(of, args))
-            case Apply(args=args):
-                return sum(map(of, args))
-        return 0
-
-    return sum(
-        of(n.fn if isinstance(n, Map) else n.pred) for n in program.nodes() if isinstance(n, Map | Select)
-    )

@@ -31,7 +31,7 @@ class Decompiled:
 
     program: Program
     signature: Signature
-    method: Literal["exact", "neural", "observed"]
+    method: Literal["exact", "neural", "observed", "denoised"]
     evidence: Evidence
     seconds: float
     subject: Subject

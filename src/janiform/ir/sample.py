@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from janiform.ir.functions import Apply, Arg, Fn, Lit, table
+from janiform.ir.functions import Apply, Arg, Fn, Lit, Lookup, table
 from janiform.ir.nodes import (
     Aggregate,
     And,
@@ -114,6 +114,27 @@ def sample_program(rng: np.random.Generator, signature: Signature, size: int) ->
 def size_of(program: Program) -> int:
     """Return the number of operations: nodes other than inputs and constants."""
     return sum(bool(n.inputs) for n in program.nodes())
+
+
+def rows_of(program: Program) -> int:
+    """Return how many rows the tables of a program's functions have.
+
+    >>> import janiform as jf
+    >>> rows_of(jf.parse("x = {1: 2, 2: 5, 3: 3}[indices else 0];"))
+    3
+    """
+
+    def of(f: Fn) -> int:
+        match f:
+            case Lookup(args=args, rows=listed):
+                return len(listed) + sum(map(of, args))
+            case Apply(args=args):
+                return sum(map(of, args))
+        return 0
+
+    return sum(
+        of(n.fn if isinstance(n, Map) else n.pred) for n in program.nodes() if isinstance(n, Map | Select)
+    )
 
 
 def _join(draft: _Draft) -> Sequence:

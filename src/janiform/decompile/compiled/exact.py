@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from janiform.compile.result import Readout
 from janiform.decompile.compiled.failure import CannotDecompile
+from janiform.decompile.compiled.levels import NOISY
 from janiform.decompile.compiled.network import Network, of_model
 from janiform.decompile.compiled.outputs import Outlet
 from janiform.decompile.compiled.pipeline import read_mechanism
 from janiform.errors import CompileError, MeaningError
 from janiform.ir.canonical.concrete import concrete
+from janiform.ir.canonical.mechanism import Mechanism, sources_of
 from janiform.ir.canonical.normal import normalize
 from janiform.ir.program import Program
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 TOLERANCES = (1e-4, 1e-3, 1e-2, 4e-2)
 """Shares of the largest that count as rounding or noise, tried in turn."""
+
+MOST = 2_000
+"""The largest table that is read under noise."""
 
 READINGS = tuple(itertools.product(TOLERANCES, (False, True)))
 """The tolerances, each without and with heads that are taken on trust to copy one value."""
@@ -31,21 +36,13 @@ def exact(subject: Subject) -> Iterator[Program]:
 
     Raises CannotDecompile, with the residual error, where no reading came through.
     """
-    net = of_model(subject.model)
-    outlets = [_outlet(net, r) for r in subject.readouts]
     first: CannotDecompile | None = None
     found = []
     for tolerance, lenient in READINGS:
         try:
-            mechanism = read_mechanism(
-                net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance, lenient=lenient
-            )
-            program = concrete(normalize(mechanism))
+            program, _ = reading(subject, tolerance, lenient=lenient)
         except CannotDecompile as e:
             first = first or e
-            continue
-        except (CompileError, MeaningError) as e:
-            first = first or CannotDecompile(f"the weights hold tables that no program can say: {e}")
             continue
         if program not in found:
             found.append(program)
@@ -53,6 +50,38 @@ def exact(subject: Subject) -> Iterator[Program]:
     if not found:
         assert first is not None
         raise first
+
+
+def reading(subject: Subject, tolerance: float, *, lenient: bool = False) -> tuple[Program, float]:
+    """Return the canonical program that weights are read as, and what share of them was taken for noise.
+
+    Raises CannotDecompile where they are read as none.
+    """
+    net = of_model(subject.model)
+    outlets = [_outlet(net, r) for r in subject.readouts]
+    mechanism, noise = read_mechanism(
+        net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance, lenient=lenient
+    )
+    if tolerance >= NOISY:
+        _refuse_large(mechanism)
+    try:
+        return concrete(normalize(mechanism)), noise
+    except (CompileError, MeaningError) as e:
+        raise CannotDecompile(f"the weights hold tables that no program can say: {e}") from None
+
+
+def _refuse_large(mechanism: Mechanism) -> None:
+    """Refuse tables that grew because noise was taken for differences: to say them takes minutes, and they say nothing."""
+    tables = [v.function for v in mechanism.outputs.values()]
+    sources = list(dict.fromkeys(s for t in tables for s in sources_of(t)))
+    for source in sources:
+        if source.selection is not None:
+            parts = (source.selection.relation, source.selection.score, source.value)
+            tables += [t for t in parts if t is not None]
+            sources += [s for s in source.reads() if s not in sources]
+    cells = max((t.table.size for t in tables), default=0)
+    if cells > MOST:
+        raise CannotDecompile(f"what is left of the weights beside noise is a table of {cells:,} cells")
 
 
 def _outlet(net: Network, readout: Readout) -> Outlet:

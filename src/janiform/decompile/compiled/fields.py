@@ -21,6 +21,9 @@ from janiform.ir.quotient import Quotient, first_seen
 MAX_CELLS = 1 << 17
 """The largest table of a component that is written out."""
 
+CLEAR = 3.0
+"""Steps are told from noise where the least of them is so many times as large."""
+
 _DIRECTIONS: dict[int, np.ndarray] = {}
 
 
@@ -89,6 +92,19 @@ def tidy(field: Field, tolerance: float) -> Field:
     return Field(tuple(keys), tuple(maps), table)
 
 
+def without(field: Field, tolerance: float) -> Field:
+    """Drop sources that make no difference, and leave all classes of the others."""
+    table, keys, maps, axis = field.table, [], [], 0
+    for k, m in zip(field.keys, field.maps, strict=True):
+        if float(np.ptp(table, axis=axis).max(initial=0.0)) <= tolerance:
+            table = table.mean(axis)
+            continue
+        keys.append(k)
+        maps.append(m)
+        axis += 1
+    return Field(tuple(keys), tuple(maps), table)
+
+
 def alike(rows: np.ndarray, tolerance: float) -> np.ndarray:
     """Number rows so that those equal up to ``tolerance`` share a number, in order of appearance.
 
@@ -113,10 +129,29 @@ def alike(rows: np.ndarray, tolerance: float) -> np.ndarray:
 def _refined(which: np.ndarray, numbers: np.ndarray, tolerance: float) -> np.ndarray:
     """Split classes where sorted numbers leave a gap."""
     order = np.lexsort((numbers, which))
-    step = (np.diff(numbers[order]) > tolerance) | (np.diff(which[order]) != 0)
+    apart, other = np.diff(numbers[order]), np.diff(which[order]) != 0
+    step = (apart > clear(np.where(other, 0.0, apart), tolerance)) | other
     found = np.empty(len(which), np.int64)
     found[order] = np.concatenate([[0], np.cumsum(step)])
     return found
+
+
+def clear(steps: np.ndarray, most: float) -> float:
+    """Return the largest step that is noise: at most ``most``, and with no step of nearly its size above it.
+
+    All can be noise only if together they come to no more than twice ``most``.
+
+    >>> clear(np.array([1e-3, 0.5, 2e-3, 0.03, 0.05]), 0.04), clear(np.array([0.01, 0.01]), 0.04)
+    (0.002, 0.01)
+    """
+    ordered = np.sort(steps)
+    for i in range(int(np.searchsorted(ordered, most, side="right")), 0, -1):
+        if i == len(ordered):
+            if float(ordered.sum()) <= 2 * most:
+                return float(ordered[-1])
+        elif ordered[i] >= CLEAR * ordered[i - 1]:
+            return float(ordered[i - 1])
+    return 0.0
 
 
 def _directions(width: int) -> np.ndarray:

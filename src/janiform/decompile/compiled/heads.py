@@ -152,7 +152,8 @@ def read_scores(
     if not g.causal and at_bos > -TIE:
         raise CannotDecompile("BOS attends to tokens, so what it holds depends on the input", at_bos)
     if stream.tolerance >= NOISY:
-        scores, bos = leveled(scores - bos[:, None, :]), np.zeros_like(bos)
+        scores, bos, noise = leveled(scores, bos, query.places[g.queries[first]], stream.tolerance)
+        stream.noise = max(stream.noise, noise)
     keys, maps, shape = [], [], []
     if int(pair.max()):
         keys.append(PAIR)

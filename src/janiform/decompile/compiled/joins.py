@@ -15,7 +15,7 @@ import numpy as np
 
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field
-from janiform.decompile.compiled.fields import alike as near
+from janiform.decompile.compiled.fields import alike as numbered
 from janiform.decompile.compiled.numbers import wholes
 from janiform.ir.canonical.attend import attend
 from janiform.ir.canonical.counts import as_relation, countable
@@ -26,7 +26,9 @@ from janiform.ir.nodes import Value
 from janiform.ir.quotient import Quotient, combine
 
 NEAR = 1e-3
-"""How far from a straight line, beside its rise, a part may be."""
+"""How far from a straight line, beside its rise, a part may be; under noise as far as ``LOOSE`` tolerances."""
+
+LOOSE, FAR = 5.0, 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,23 +42,24 @@ class Line:
     """Whether another count was subtracted."""
 
 
-def join_counts(parts: list[Field], placed: list[Quotient], g: Grid) -> list[Field]:
+def join_counts(parts: list[Field], placed: list[Quotient], g: Grid, tolerance: float = NEAR) -> list[Field]:
     """Write lines of several counts as a line of one, where their signed sum counts a selection of its own.
 
     ``placed`` are the relations of places that heads count: what they write is a number that the place decides.
     """
+    near = max(NEAR, min(LOOSE * tolerance, FAR) if tolerance >= NEAR else 0.0)
     kept = list(parts)
-    lines = {i: line for i, f in enumerate(parts) if (line := as_line(f)) is not None}
+    lines = {i: line for i, f in enumerate(parts) if (line := as_line(f, near)) is not None}
     places = [i for i, f in enumerate(parts) if f.keys == (PLACE,)]
     others = [i for i, f in enumerate(parts) if f.keys and i not in lines]
     while True:
         found = None
         for i, j in itertools.combinations(sorted(lines), 2):
-            found = found or _with(_joined(lines[i], lines[j], g), i, j)
+            found = found or _with(_joined(lines[i], lines[j], g, near), i, j)
         for i, j in itertools.product(sorted(lines), places):
-            found = found or _with(_with_places(lines[i], kept[j], placed, g), i, j)
+            found = found or _with(_with_places(lines[i], kept[j], placed, g, near), i, j)
         for i, j in itertools.product(sorted(lines), others):
-            found = found or _with(_without_own(lines[i], kept[j], g), i, j)
+            found = found or _with(_without_own(lines[i], kept[j], g, near), i, j)
         if found is None:
             return kept
         (line, rest), i, j = found
@@ -77,7 +80,7 @@ def _with(
     return (line, rest), i, j
 
 
-def as_line(f: Field) -> Line | None:
+def as_line(f: Field, near: float = NEAR) -> Line | None:
     """Return a part as a line of the one count that it depends on."""
     if len(f.keys) != 1 or f.keys[0].kind != "count":
         return None
@@ -87,12 +90,14 @@ def as_line(f: Field) -> Line | None:
     slope = (rows[high] - rows[low]) / (numbers[high] - numbers[low])
     start = rows[low] - numbers[low] * slope
     off = np.abs(rows - start - numbers[:, None] * slope).max()
-    if off > NEAR * np.abs(slope).max():
+    if off > near * np.abs(slope).max():
         return None
     return Line(s.selection.relation, start, slope)
 
 
-def _with_places(a: Line, f: Field, placed: list[Quotient], g: Grid) -> tuple[Line, Field] | None:
+def _with_places(
+    a: Line, f: Field, placed: list[Quotient], g: Grid, near: float
+) -> tuple[Line, Field] | None:
     """One line for a count and for keys that are selected by place, or of which those it counts are left out.
 
     What remains of the part is no more than it was: nothing at all, or what is told apart of fewer places.
@@ -104,8 +109,8 @@ def _with_places(a: Line, f: Field, placed: list[Quotient], g: Grid) -> tuple[Li
         widths = np.add.reduceat(chosen.astype(np.int64), g.starts)
         for sign in (1, -1):
             rest = rows - sign * widths[:, None] * a.slope
-            pure = float(np.ptp(rest, axis=0).max()) <= NEAR * 10 * size
-            fewer = int(near(rest, NEAR * size).max()) < int(near(rows, NEAR * size).max())
+            pure = float(np.ptp(rest, axis=0).max()) <= near * 10 * size
+            fewer = int(numbered(rest, near * size).max()) < int(numbered(rows, near * size).max())
             if not (pure or (fewer and (a.less or sign < 0))):
                 continue
             total = combine(lambda r, s, sign=sign: r + sign * s, [relation, a.relation])  # type: ignore[misc]
@@ -117,7 +122,7 @@ def _with_places(a: Line, f: Field, placed: list[Quotient], g: Grid) -> tuple[Li
     return None
 
 
-def _without_own(a: Line, f: Field, g: Grid) -> Line | None:
+def _without_own(a: Line, f: Field, g: Grid, near: float) -> Line | None:
     """One line for a count less one where a query selects its own key."""
     own = local(a.relation, g)
     size = float(a.slope @ a.slope)
@@ -125,12 +130,12 @@ def _without_own(a: Line, f: Field, g: Grid) -> Line | None:
     less = -(f.table - start) @ a.slope / size
     if (
         not own.keys
-        or np.abs(f.table - start + less[..., None] * a.slope).max() > NEAR * np.abs(a.slope).max()
+        or np.abs(f.table - start + less[..., None] * a.slope).max() > near * np.abs(a.slope).max()
     ):
         return None
     low = round(float(less.min()))
     held = Quotient(f.keys, f.maps, np.round(less - low).astype(np.int64))
-    if np.abs(less - low - held.table).max() > NEAR or not _equal(held, own):
+    if np.abs(less - low - held.table).max() > near or not _equal(held, own):
         return None
     elsewhere = Quotient.of([PAIR], (g.keys != g.queries).astype(np.int64))
     total = combine(np.minimum, [a.relation, elsewhere])
@@ -152,12 +157,12 @@ def _ever(relation: Quotient, g: Grid) -> np.ndarray:
     return np.asarray(table.any(1))[relation.maps[axis]]
 
 
-def _joined(a: Line, b: Line, g: Grid) -> Line | None:
+def _joined(a: Line, b: Line, g: Grid, near: float) -> Line | None:
     """One line of a count for two, if there is one."""
     size = float(a.slope @ a.slope)
     ratio = float(a.slope @ b.slope) / size
     sign = round(ratio)
-    if abs(sign) != 1 or np.abs(b.slope - sign * a.slope).max() > NEAR * np.abs(a.slope).max() * 10:
+    if abs(sign) != 1 or np.abs(b.slope - sign * a.slope).max() > near * np.abs(a.slope).max() * 10:
         return None
     total = combine(lambda x, y: x.astype(np.int64) + sign * y.astype(np.int64), [a.relation, b.relation])
     found = as_relation(total, g)
@@ -177,8 +182,9 @@ class Averaged:
     numbers: tuple[Value, ...]
 
 
-def join_products(f: Field, averaged: dict[Source, Averaged], g: Grid) -> Field:
+def join_products(f: Field, averaged: dict[Source, Averaged], g: Grid, tolerance: float = NEAR) -> Field:
     """Write a mean times a count under one selection as a sum, and ask of a sum's count only whether it is 0."""
+    near = max(NEAR, min(LOOSE * tolerance, FAR) if tolerance >= NEAR else 0.0)
     for m, c in itertools.permutations(f.keys, 2):
         if m.kind not in ("mean", "sum", "copy") or (m.kind != "copy" and m not in averaged):
             continue
@@ -189,9 +195,9 @@ def join_products(f: Field, averaged: dict[Source, Averaged], g: Grid) -> Field:
         if m.kind == "sum":
             found = _defaulted(f, m, c, widths, averaged, g)
         else:
-            found = _summed(f, m, c, widths, averaged, g)
+            found = _summed(f, m, c, widths, averaged, g, near)
         if found is not None:
-            return join_products(found, averaged, g)
+            return join_products(found, averaged, g, tolerance)
     return f
 
 
@@ -228,7 +234,7 @@ def _put(view: View, rows: np.ndarray, keys: list[Source], maps: list[np.ndarray
 
 
 def _summed(
-    f: Field, m: Source, c: Source, w: np.ndarray, averaged: dict[Source, Averaged], g: Grid
+    f: Field, m: Source, c: Source, w: np.ndarray, averaged: dict[Source, Averaged], g: Grid, near: float
 ) -> Field | None:
     """The sum whose mean, or whose one value, times its count a field is a straight line of."""
     table, keys, maps = _last(f, m, c)
@@ -238,13 +244,14 @@ def _summed(
     if not len(some) or w[some[0]] == w[some[-1]]:
         return None
     wide = (1, -1, *[1] * (rows.ndim - 2))
-    lift = (rows[:, some[-1]] - rows[:, some[0]]) / (w[some[-1]] - w[some[0]])
-    base = (rows[:, some[0]] - w[some[0]] * lift).mean(0)
+    beside = w[some] - w[some].mean()
+    lift = np.tensordot(rows[:, some], beside / (beside @ beside), ([1], [0]))
+    base = (rows[:, some].mean(1) - w[some].mean() * lift).mean(0)
     made = base + w[some].reshape(wide) * lift[:, None]
     scale = np.abs(rows - base).max()
-    if np.abs(made - rows[:, some]).max() > NEAR * scale:
+    if np.abs(made - rows[:, some]).max() > near * scale:
         return None
-    found = _numbers(m, lift, averaged)
+    found = _numbers(m, lift, averaged, near)
     if found is None:
         return None
     known, slope = found
@@ -257,7 +264,7 @@ def _summed(
 
 
 def _numbers(
-    m: Source, lift: np.ndarray, averaged: dict[Source, Averaged]
+    m: Source, lift: np.ndarray, averaged: dict[Source, Averaged], near: float
 ) -> tuple[Averaged, np.ndarray] | None:
     """The numbers that are added, from what each value of a mean or copy adds per key, and what 1 adds."""
     flat = lift.reshape(len(lift), -1)
@@ -268,22 +275,22 @@ def _numbers(
         start = flat[low] - x[low] * slope
         size = float(slope @ slope)
         beta = float(start @ slope) / size if size else 0.0
-        near = round(beta * 60) / 60
-        line = (x[:, None] + near) * slope
-        if not size or abs(beta - near) > 0.01 or np.abs(line - flat).max() > NEAR * np.abs(flat).max():
+        plain = round(beta * 60) / 60
+        line = (x[:, None] + plain) * slope
+        if not size or abs(beta - plain) > 0.01 or np.abs(line - flat).max() > near * np.abs(flat).max():
             return None
         known = averaged[m]
-        numbers = tuple(canonical(float(v) + near) for v in known.numbers)  # type: ignore[arg-type]
+        numbers = tuple(canonical(float(v) + plain) for v in known.numbers)  # type: ignore[arg-type]
         return Averaged(known.selection, known.value, numbers), slope.reshape(lift.shape[1:])
     assert m.selection is not None and m.value is not None
     kept = sorted(c for c in set(m.value.table.ravel().tolist()) if c < len(m.values))
     strongest = kept[int(np.abs(flat[kept]).max(1).argmax())]
     size = float(flat[strongest] @ flat[strongest])
     shares = flat @ flat[strongest] / size if size else np.zeros(len(flat))
-    if not size or np.abs(shares[kept, None] * flat[strongest] - flat[kept]).max() > NEAR * math.sqrt(size):
+    if not size or np.abs(shares[kept, None] * flat[strongest] - flat[kept]).max() > near * math.sqrt(size):
         return None
     try:
-        whole = wholes(np.append(shares[kept], 0.0), NEAR / 10)[:-1]
+        whole = wholes(np.append(shares[kept], 0.0), near / 10)[:-1]
     except CannotDecompile:
         return None
     counts = [0] * len(m.values)

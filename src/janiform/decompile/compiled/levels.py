@@ -7,7 +7,7 @@ are told by the gaps between them, and brought back to whole steps beside BOS wh
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 NOISY = 1e-3
 """From this tolerance on weights hold more than rounding."""
@@ -15,52 +15,57 @@ NOISY = 1e-3
 LEAST = 8.0
 """Levels closer than this, in logits, are no levels: a softmax would mix them."""
 
-SHARE = 0.25
+SHARE = 0.3
 """How much of a step noise may move a level."""
 
+BESIDE = 0.25
+"""How much of a step noise may move BOS beside the level that it shares."""
 
-def leveled(above: Float[np.ndarray, "*scores"]) -> Float[np.ndarray, "*scores"]:
-    """Return scores, of which BOS's is taken away, with equal numbers for equal levels; as they are where there are none.
 
-    >>> np.round(leveled(np.array([-51.0, -49.0, 0.4, -0.4, 100.0]))).tolist()
-    [-50.0, -50.0, 0.0, 0.0, 100.0]
+def leveled(
+    scores: Float[np.ndarray, "pair key query"],
+    bos: Float[np.ndarray, "pair query"],
+    context: Int[np.ndarray, " pair"],
+    tolerance: float,
+) -> tuple[Float[np.ndarray, "pair key query"], Float[np.ndarray, "pair query"], float]:
+    """Return scores of keys, and BOS's, with equal numbers for equal levels; beside the highest score of each query.
+
+    Also returns how far keys were moved, as a share of how far apart they are.
+
+    ``context`` says which pairs of places have the same query. BOS is at a level where it is near one, else where it was:
+    what only BOS's key holds is often far larger than a level, and so is its noise.
+
+    >>> given = np.array([[[51.0], [49.0], [0.4], [-0.4]]])
+    >>> scores, bos, noise = leveled(given, np.array([[1.0]]), np.array([0]), 0.04)
+    >>> scores.round().ravel().tolist(), bos.round().ravel().tolist(), round(noise, 2)
+    ([0.0, -0.0, -51.0, -51.0], [-51.0], 0.04)
     """
-    flat = above.ravel()
-    order = np.argsort(flat, kind="stable")
-    steps = np.diff(flat[order])
-    gap = _gap(steps)
-    if gap is None:
-        return above
-    which = np.concatenate([[0], np.cumsum(steps > gap)])
-    sizes = np.bincount(which)
-    means = np.bincount(which, weights=flat[order]) / sizes
-    found = np.empty_like(flat)
-    found[order] = _whole_steps(means)[which]
-    return found.reshape(above.shape)
+    top = np.full((int(context.max()) + 1, scores.shape[2]), -np.inf)
+    np.maximum.at(top, context, scores.max(1))
+    given = scores - top[context][:, None, :]
+    beside = snapped(given, tolerance)
+    below = bos - top[context]
+    levels = np.unique(beside)
+    step = float(np.diff(levels).min()) if len(levels) > 1 else 2 * LEAST
+    near = levels[np.abs(below[..., None] - levels).argmin(-1)]
+    noise = float(np.abs(beside - given).max() / max(-float(given.min()), LEAST))
+    return beside, np.where(np.abs(below - near) <= BESIDE * step, near, below), noise
 
 
-def _gap(steps: np.ndarray) -> float | None:
-    """What parts steps within a level from steps between levels, None where nothing does."""
-    wide = np.sort(steps[steps > LEAST])
-    narrow = float(steps[steps <= LEAST].max(initial=0.0))
-    return None if len(steps) and not len(wide) and narrow > LEAST / 2 else LEAST
-
-
-def _whole_steps(means: np.ndarray) -> np.ndarray:
-    """Bring levels to whole multiples of their common step."""
-    if len(means) == 1:
-        return means if abs(float(means[0])) > LEAST else np.zeros(1)
-    least = float(np.diff(means).min())
-    middle = means[int(np.abs(means).argmin())]
-    for parts in (1, 2, 3, 4):
-        step = least / parts
-        if step < LEAST / 2:
-            break
+def snapped(beside: Float[np.ndarray, "*scores"], tolerance: float) -> Float[np.ndarray, "*scores"]:
+    """Return scores at whole steps where they have a common one, else the means of those between wide gaps."""
+    span = float(-beside.min())
+    for n in range(1, int(span / LEAST) + 1):
+        step = span / n
         for _ in range(3):
-            whole = np.round((means - middle) / step)
-            step = float(whole @ (means - middle) / (whole @ whole))
-        if np.abs(means - middle - whole * step).max() <= SHARE * step:
-            offset = float((means - whole * step).mean())
-            near = np.round(offset / (step / 2)) * step / 2
-            return whole * step + (near if abs(offset - near) <= SHARE * step / 2 else offset)
-    return means
+            whole = np.round(beside / step)
+            step = float((whole * beside).sum() / np.square(whole).sum())
+        if np.abs(beside - whole * step).max() <= min(SHARE * step, tolerance * span + 1):
+            return np.asarray(whole * step)
+    flat = beside.ravel()
+    order = np.argsort(flat, kind="stable")
+    which = np.concatenate([[0], np.cumsum(np.diff(flat[order]) > LEAST)])
+    means = np.bincount(which, weights=flat[order]) / np.bincount(which)
+    found = np.empty_like(flat)
+    found[order] = (means - means[-1])[which]
+    return found.reshape(beside.shape)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from janiform.decompile.compiled.fields import Field, added, nested, tidy, together, varies
+from janiform.decompile.compiled import steps
+from janiform.decompile.compiled.fields import Field, added, nested, tidy, together, varies, without
 from janiform.decompile.compiled.joins import join_counts, join_products
+from janiform.decompile.compiled.levels import NOISY
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.stream import Stream
 from janiform.ir.canonical.mechanism import Source
@@ -45,18 +47,33 @@ def read_mlp(stream: Stream, layer: Layer) -> None:
             stream.constant = stream.constant + np.maximum(fixed, 0.0) @ layer.W_out[units]
             continue
         scaled = [Field(f.keys, f.maps, f.table / size[units]) for f in own]
-        tidied = join_counts([tidy(f, stream.tolerance) for f in scaled], stream.placed, stream.grid)
+        tidied = join_counts(
+            [tidy(f, stream.tolerance) for f in scaled], stream.placed, stream.grid, stream.tolerance
+        )
         rest = sum((f.rows()[0][units] for f in raw if not set(f.keys) & set(keys)), before[units])
         whole = added(tidied)
-        hidden = np.maximum(whole.table * size[units] + rest, 0.0)
-        written = Field(whole.keys, whole.maps, hidden @ layer.W_out[units])
+        read = whole.table * size[units] + rest
+        if stream.tolerance >= NOISY:
+            flat, noise = steps.written(read.reshape(-1, len(units)), layer.W_out[units], stream.tolerance)
+            stream.noise = max(stream.noise, noise)
+            table = flat.reshape(*read.shape[:-1], -1)
+        else:
+            table = np.maximum(read, 0.0) @ layer.W_out[units]
+        written = Field(whole.keys, whole.maps, table)
         found.append(written)
     largest = max((float(np.abs(f.table).max(initial=0.0)) for f in found), default=0.0)
     for f in found:
-        f = with_holes(stream, tidy(f, stream.tolerance * largest))
-        f = join_products(f, stream.averaged, stream.grid)
+        f = tidy(_joined(stream, f, stream.tolerance * largest), stream.tolerance * largest)
+        f = join_products(with_holes(stream, f), stream.averaged, stream.grid, stream.tolerance)
         stream.write(f, np.zeros(len(stream.bos)))
     stream.bos = stream.bos + at_bos
+
+
+def _joined(stream: Stream, f: Field, tolerance: float) -> Field:
+    """Join products before noise merges what stands between them, where there is any."""
+    if stream.tolerance < NOISY:
+        return f
+    return join_products(without(f, tolerance), stream.averaged, stream.grid, stream.tolerance)
 
 
 def _groups(parts: list[Field], tolerance: np.ndarray, d_mlp: int) -> dict[tuple[object, ...], np.ndarray]:

@@ -9,8 +9,11 @@ from janiform.decompile.compiled.failure import CannotDecompile
 FINEST = 5_000
 """Numbers are multiples of at least this part of the largest."""
 
+COARSE = 10
+"""As many parts are tried whatever the tolerance."""
+
 PLAIN = 0.02
-"""How far from a whole number a multiple may be at most, whatever the tolerance."""
+"""How far from a whole number a multiple may be where little is taken for noise."""
 
 ROUGH = 0.1
 """The same where the largest number is far larger than the differences that count."""
@@ -33,11 +36,11 @@ def wholes(shares: np.ndarray, tolerance: float) -> list[int]:
 
 
 def _with_unit(shares: np.ndarray, tolerance: float, plain: float = PLAIN) -> list[int] | None:
-    finest = min(FINEST, int(plain / max(tolerance, 1e-12)))
-    for q in range(1, max(finest, 1) + 1):
+    finest = min(FINEST, max(COARSE, int(plain / max(tolerance, 1e-12))))
+    for q in range(1, finest + 1):
         near = shares * q
         off = float(np.abs(near - np.round(near)).max())
-        if off <= min(plain, 2 * tolerance * q + 1e-9):
+        if off <= min(max(plain, 2 * tolerance), 2 * tolerance * q + 1e-9):
             return [int(x) for x in np.round(near)]
     return None
 

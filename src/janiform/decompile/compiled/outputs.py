@@ -6,14 +6,16 @@ One column is a number. Two columns are a number and whether it is defined where
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from janiform.decompile.compiled.fields import Field, added, alike, tidy
+from janiform.decompile.compiled.levels import NOISY
 from janiform.decompile.compiled.mlp import with_holes
 from janiform.decompile.compiled.stream import Stream
 from janiform.ir.canonical.mechanism import View
@@ -23,6 +25,9 @@ from janiform.ir.quotient import Quotient, reduced
 
 FINEST = 10_000
 """Numbers that are read out are taken for fractions with denominators up to this."""
+
+FLAT = 5.0
+"""So many tolerances beside the largest number may lie off a line or a parabola."""
 
 NEAR = 1e-3
 
@@ -50,7 +55,46 @@ def read_output(stream: Stream, outlet: Outlet) -> View:
     if kind == "number":
         return _numbers_or_undefined(stream, W_U, b_U, classes)
     names = classes if classes is not None else tuple(range(W_U.shape[1]))
-    return View(reduced(whole.keys, whole.maps, np.asarray(whole.table.argmax(-1))), names)
+    codes = nearest(whole.rows(), names, stream.tolerance) if stream.tolerance >= NOISY else None
+    if codes is None:
+        codes = whole.rows().argmax(-1)
+    return View(reduced(whole.keys, whole.maps, codes.reshape(whole.table.shape[:-1])), names)
+
+
+def nearest(
+    logits: Float[np.ndarray, "cell class"], names: tuple[Value, ...], tolerance: float
+) -> Int[np.ndarray, " cell"] | None:
+    """Return the class whose number is nearest to the number ``x`` that logits ``c x - c^2 / 2`` of all classes c come of.
+
+    Noise in the weights of a large class hides a neighbor; that of all together hardly moves x. An undefined class stands a
+    whole number below all others. None where logits are no such parabolas.
+
+    >>> x, c = np.array([[0.0], [3.02], [6.9]]), np.arange(9.0)
+    >>> nearest(c * x - c**2 / 2, tuple(range(9)), 1e-2).tolist()
+    [0, 3, 7]
+    """
+    known = [float(v) for v in names if isinstance(v, int | float)]
+    if len(known) < len(names) - (None in names) or len(names) < 3:
+        return None
+    c = np.array([math.floor(min(known)) - 1.0 if v is None else float(v) for v in names])  # type: ignore[arg-type]
+    c = c - np.round(c.mean())
+    mean = logits.mean(0)
+    left, sizes, right = np.linalg.svd(logits - mean, full_matrices=False)
+    if len(sizes) < 2 or sizes[1] > FLAT * tolerance * sizes[0]:
+        return None
+    slope = _fitted(right[0], np.stack([c, np.ones_like(c)], 1), 1 + np.abs(c), tolerance)
+    bend = _fitted(mean, np.stack([c, c * c, np.ones_like(c)], 1), 1 + c * c, tolerance)
+    if slope is None or bend is None or bend[1] >= 0:
+        return None
+    x = (left[:, 0] * sizes[0] * slope[0] + bend[0]) / (-2 * bend[1])
+    return np.asarray(np.abs(x[:, None] - c).argmin(1))
+
+
+def _fitted(of: np.ndarray, by: np.ndarray, noise: np.ndarray, tolerance: float) -> np.ndarray | None:
+    """Fit columns to numbers of which larger ones are less sure; None where they do not fit."""
+    found = np.linalg.lstsq(by / noise[:, None], of / noise, rcond=None)[0]
+    fits = np.abs(by @ found - of).max() <= FLAT * tolerance * np.ptp(of)
+    return found if fits else None
 
 
 def _whole(stream: Stream, matrix: np.ndarray, bias: np.ndarray) -> Field:

@@ -31,10 +31,11 @@ def read_mechanism(
     *,
     tolerance: float = TOLERANCE,
     lenient: bool = False,
-) -> Mechanism:
-    """Return the mechanism of weights, with the names of the ids ``roles.tokens``."""
+) -> tuple[Mechanism, float]:
+    """Return the mechanism of weights, with the names of the ids ``roles.tokens``, and what share of them was taken for noise."""
     stream = read_stream(net, roles, tolerance, lenient=lenient)
-    return Mechanism(stream.grid, vocab, {o.name: read_output(stream, o) for o in outputs})
+    views = {o.name: read_output(stream, o) for o in outputs}
+    return Mechanism(stream.grid, vocab, views), stream.noise
 
 
 def read_stream(net: Network, roles: Roles, tolerance: float, *, lenient: bool = False) -> Stream:

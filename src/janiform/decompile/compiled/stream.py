@@ -71,7 +71,7 @@ class Average:
         unit = rows[:, moving] / size[moving]
         lead = np.abs(unit).argmax(0)
         unit = unit * np.sign(unit[lead, np.arange(len(moving))])
-        which = alike(unit.T, max(1e-3, 10 * self.tolerance))
+        which = alike(unit.T, max(1e-3, 3 * self.tolerance))
         return [moving[which == i] for i in range(int(which.max()) + 1)]
 
     def along(self, rows: np.ndarray) -> Field | None:
@@ -134,7 +134,7 @@ class Stream:
 
     ``lenient`` takes a head that averages one of several vectors, apart in as many directions, for a head that copies: that its
     keys always hold one value is then nothing that was read, and stands to be compared. ``unsure`` are directions in which BOS is not known; fields and averages from ``last`` on are the last component's.
-    ``tokens`` is how many there are.
+    ``tokens`` is how many there are. ``noise`` is the largest share that was taken for noise.
     """
 
     constant: Float[np.ndarray, " d_model"]
@@ -149,6 +149,7 @@ class Stream:
     last: tuple[int, int] = (0, 0)
     lenient: bool = False
     tokens: int = 0
+    noise: float = 0.0
 
     def read(self, matrix: np.ndarray, bias: np.ndarray | float = 0.0) -> tuple[list[Field], np.ndarray]:
         """Return what a reader gets as fields whose sum it is, and what it gets in any case."""
@@ -161,7 +162,7 @@ class Stream:
             constant = constant + a.base(matrix)
         parts = together(parts)
         size = self.tolerance * max((float(np.abs(f.table).max(initial=0.0)) for f in parts), default=0.0)
-        joined = join_counts([tidy(f, size) for f in parts], self.placed, self.grid)
+        joined = join_counts([tidy(f, size) for f in parts], self.placed, self.grid, self.tolerance)
         kept = []
         for f in nested(joined):
             f = tidy(f, size)

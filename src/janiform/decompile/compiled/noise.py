@@ -1,0 +1,65 @@
+"""Programs of weights that noise has kept from computing them: read, though model and program differ.
+
+Outputs cannot decide then. What is asked instead: scores and hidden units lie off their levels and lines, so that there is
+noise; the program is written almost without look-up tables, which noise makes irregular; and as much noise again, on the
+weights as they are, leaves the same reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from janiform.decompile.compiled.exact import TOLERANCES, reading
+from janiform.decompile.compiled.failure import CannotDecompile
+from janiform.ir.program import Program
+from janiform.ir.sample import rows_of, size_of
+from janiform.model import Transformer
+
+if TYPE_CHECKING:
+    from janiform.decompile.subject import Subject
+
+ROUNDING = 1e-5
+"""What is off by this share or less is rounding, and no noise."""
+
+SHAKEN = 3e-4
+"""How much noise is added, as a share of each weight."""
+
+COPIES = 3
+"""So many copies with noise of their own are read, of which more than half must be read as the same program."""
+
+MOST_ROWS = 8
+"""So many rows may the tables of the program have."""
+
+
+def denoised(subject: Subject) -> Program | None:
+    """Return the program that weights hold beside noise, None where none is clear."""
+    found = sorted(readings(subject), key=lambda r: (rows_of(r[0]), size_of(r[0])))
+    if not found or min(noise for _, noise in found) <= ROUNDING or rows_of(found[0][0]) > MOST_ROWS:
+        return None
+    program = found[0][0]
+    same = sum(any(program == p for p, _ in readings(shaken(subject, seed))) for seed in range(COPIES))
+    return program if 2 * same > COPIES else None
+
+
+def readings(subject: Subject) -> Iterator[tuple[Program, float]]:
+    """Yield what weights are read as at every tolerance that takes something for noise, and how much was."""
+    for tolerance in TOLERANCES[1:]:
+        try:
+            yield reading(subject, tolerance)
+        except CannotDecompile:
+            continue
+
+
+def shaken(subject: Subject, seed: int) -> Subject:
+    """Return what is to be decompiled with noise on every weight."""
+    rng = np.random.default_rng(seed)
+    config = replace(subject.model.config, dtype="float64")
+    noisy = {
+        name: w * (1 + SHAKEN * rng.standard_normal(w.shape))
+        for name, w in sorted(subject.model.weights().items())
+    }
+    return replace(subject, model=Transformer.from_weights(config, noisy))
