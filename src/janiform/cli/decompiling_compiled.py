@@ -46,6 +46,7 @@ def decompile_compiled(
         ("method", found.method),
         ("agree", f"{e.agreed:,} of {e.checked:,}: {which}"),
         ("weight distance", "none" if e.weight_distance is None else f"{e.weight_distance:.1e}"),
+        *([] if e.interchange is None else [("interchange", f"{e.interchange:.3f}")]),
         ("BOS, PAD", f"{roles['bos']}, {roles['pad']}, told by {roles['told']}"),
         ("output", f"told by {facts['output']}"),
         ("seconds", facts["seconds"]),

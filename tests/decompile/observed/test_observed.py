@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 import janiform as jf
+from janiform.cli import main
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.given import subject
 from janiform.decompile.observed.located import located
@@ -31,7 +34,7 @@ TEXTS = {
 def trained() -> jf.Pair:
     torch.set_num_threads(1)
     p = jf.parse("x = aggregate(select(indices, indices, key == query - 1), tokens);")
-    shape = Retraining(d_model=16, d_mlp=16, steps=600, every=50, batch=32, rate=8e-3)
+    shape = Retraining(d_model=16, heads=2, d_mlp=8, steps=600, every=25, batch=24, stock=6, rate=1e-2)
     return p.compile(range(2), 3).retrain(shape)
 
 
@@ -50,6 +53,22 @@ def test_decompiles_a_model_trained_to_a_program(trained: jf.Pair) -> None:
         trained.program, trained.signature
     )
     assert found.evidence.interchange is not None and found.evidence.interchange >= 0.97
+
+
+def test_the_command_says_what_exchange_shows(
+    trained: jf.Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained.save(tmp_path / "trained.safetensors")
+    assert main(["decompile", str(tmp_path / "trained.safetensors"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["method"], told["exact"], told["checked"], told["exhaustive"]) == (
+        "observed",
+        True,
+        14,
+        True,
+    )
+    assert main(["decompile", str(tmp_path / "trained.safetensors")]) == 0
+    assert "interchange" in capsys.readouterr().out
 
 
 def test_another_program_is_not_in_the_model(trained: jf.Pair) -> None:
