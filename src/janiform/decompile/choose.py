@@ -30,12 +30,18 @@ from janiform.model import Transformer
 from janiform.pair import Pair
 
 Way = Callable[[Subject], Iterator[Program]]
-WAYS: tuple[tuple[Literal["exact", "neural", "observed"], Way], ...] = (
-    ("exact", exact),
-    ("neural", neural),
-    ("observed", observed),
+ALIKE = 0.99
+"""The least share of inputs on which the best program must agree with its model, else there is none."""
+
+WAYS: tuple[tuple[Literal["exact", "denoised", "neural", "observed"], Way, float], ...] = (
+    ("exact", exact, ALIKE),
+    ("denoised", denoised, 0.0),
+    ("neural", neural, ALIKE),
+    ("observed", observed, ALIKE),
 )
-"""The ways in the order in which they are tried: each yields programs, of which none counts before it is compared."""
+"""The ways in the order in which they are tried: each yields programs, which are compared and have to agree so far.
+
+Under noise outputs decide nothing: what may count there is for that way to judge."""
 
 LARGEST = 256
 """A program whose tables have more rows than this is not compiled again: as a form it is canonical, as a plan it is large."""
@@ -47,9 +53,6 @@ SAME = 1e-3
 GLANCE = 100
 HOPELESS = 0.9
 """A program is compared no further if it agrees on this share of so many inputs or fewer, and another was."""
-
-ALIKE = 0.99
-"""The least share of inputs on which the best program must agree with its model, else there is none."""
 
 
 def decompile(
@@ -68,9 +71,9 @@ def decompile(
     of any of these (.safetensors, .npz), or a model that Tracr assembled. ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
 
-    The exact way is tried first, then the neural one, then the observational one. Where none of them finds a program that the
-    model computes, but weights are clearly those of one beside noise, that is returned as *denoised*; its evidence says on how
-    few inputs the model still agrees. Raises CannotDecompile where all fail: with what the exact one says and its residual error,
+    The exact way is tried first. Where it finds no program that the model computes, but weights are clearly those of one beside
+    noise, that is returned as *denoised*, and its evidence says on how few inputs the model still agrees. Then the neural way
+    is tried, and the observational one. Raises CannotDecompile where all fail: with what the exact one says and its residual error,
     where what was seen is no table, or with the share of inputs on which the best program differs; where the exact way has no
     number, with what another way says that has one.
 
@@ -83,7 +86,7 @@ def decompile(
     start = time.perf_counter()
     what = subject(given, vocab=vocab, classes=classes, causal=causal)
     failures: list[CannotDecompile] = []
-    for method, way in WAYS:
+    for method, way, least in WAYS:
         best: tuple[Program, Evidence] | None = None
         try:
             for program in way(what):
@@ -99,7 +102,7 @@ def decompile(
             failures.append(e)
             continue
         assert best is not None, "a way yields a program or raises"
-        if best[1].agreed >= ALIKE * best[1].checked:
+        if best[1].agreed >= least * best[1].checked:
             if method == "observed":
                 best = best[0], replace(best[1], interchange=interchange(what, best[0]))
             return Decompiled(best[0], what.signature, method, best[1], time.perf_counter() - start, what)
@@ -111,10 +114,6 @@ def decompile(
                 share,
             )
         )
-    beside = denoised(what)
-    if beside is not None:
-        evidence = compared(what, beside, limit=limit, draws=draws, seed=seed)
-        return Decompiled(beside, what.signature, "denoised", evidence, time.perf_counter() - start, what)
     raise min(failures, key=lambda e: (e.residual is None, e is not failures[0])) from failures[-1]
 
 

@@ -35,14 +35,22 @@ MOST_ROWS = 8
 """So many rows may the tables of the program have."""
 
 
-def denoised(subject: Subject) -> Program | None:
-    """Return the program that weights hold beside noise, None where none is clear."""
+def denoised(subject: Subject) -> Iterator[Program]:
+    """Yield the program that weights hold beside noise; CannotDecompile where none is clear."""
     found = sorted(readings(subject), key=lambda r: (rows_of(r[0]), size_of(r[0])))
-    if not found or min(noise for _, noise in found) <= ROUNDING or rows_of(found[0][0]) > MOST_ROWS:
-        return None
-    program = found[0][0]
+    if not found:
+        raise CannotDecompile("weights are read as no program, whatever is taken for noise")
+    program, noise = found[0][0], min(noise for _, noise in found)
+    if noise <= ROUNDING:
+        raise CannotDecompile("there is no noise that would keep the model from its program")
+    if rows_of(program) > MOST_ROWS:
+        raise CannotDecompile(
+            f"beside noise the weights hold irregular tables, of {rows_of(program):,} rows", noise
+        )
     same = sum(any(program == p for p, _ in readings(shaken(subject, seed))) for seed in range(COPIES))
-    return program if 2 * same > COPIES else None
+    if 2 * same <= COPIES:
+        raise CannotDecompile("weights are read as another program when they are shaken")
+    yield program
 
 
 def readings(subject: Subject) -> Iterator[tuple[Program, float]]:
