@@ -14,7 +14,8 @@ from janiform.cli import main
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.given import subject
 from janiform.decompile.observed.located import located
-from janiform.decompile.observed.watch import Part, watched
+from janiform.decompile.observed.responses import Part
+from janiform.decompile.observed.watch import watched
 from janiform.decompile.observed.way import LONGEST, observed
 from janiform.ir.canonical import canonical_hash
 from janiform.model import Transformer

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from janiform.decompile.observed.responses import Responses
 from janiform.decompile.observed.statements import Kind, Picker, Statements
-from janiform.decompile.observed.watch import Responses, Watched
+from janiform.decompile.observed.watch import Watched
 from janiform.ir.nodes import Sequence as Seq
 
 PAIRS = 160

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from janiform.decompile.observed.watch import Part, Watched, watched
+from janiform.decompile.observed.responses import Part
+from janiform.decompile.observed.watch import Watched, watched
 from janiform.ir.derived import length
 from janiform.ir.evaluate import Column, Run
 from janiform.ir.nodes import Aggregate, Count

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from janiform.decompile.observed.responses import Part, Responses
 from janiform.model.hooks import Hook, HookPoint
 from janiform.pair.codec import classes
 from janiform.pair.inputs import count
@@ -34,21 +35,6 @@ INPUTS = 36
 """Into so many inputs."""
 MATTERS = 0.004
 """A head matters if exchanging what it brings changes this share of answers."""
-ALIKE = 0.03
-"""Sources that differ in fewer places than this are of one class."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Heads of one layer, and all of its hidden units or none."""
-
-    layer: int
-    heads: tuple[int, ...]
-    units: bool = False
-
-    def __str__(self) -> str:
-        names = [f"a{self.layer}.h{h}" for h in self.heads] + [f"m{self.layer}"] * self.units
-        return " and ".join(names)
 
 
 def watched(subject: Subject) -> Watched:
@@ -271,48 +257,3 @@ class Watched:
         told = np.array(said)
         heard = (told != told[:, :1]).any(1)
         return Responses(part, self.sources, np.array(places)[heard], told[heard])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Responses:
-    """What is said at ``places`` [place] where what a part holds is that of each of ``sources``; places that hear nothing are left out."""
-
-    part: Part
-    sources: Int[np.ndarray, " source"]
-    places: Int[np.ndarray, " place"]
-    said: Int[np.ndarray, "place source"]
-
-    def classes(self) -> Int[np.ndarray, " source"]:
-        """Return which sources give the same answers wherever they are put, but for a few places."""
-        if not len(self.places):
-            return np.zeros(len(self.sources), np.int64)
-        unique, inverse, often = np.unique(self.said, axis=1, return_inverse=True, return_counts=True)
-        centers: list[int] = []
-        place = np.zeros(unique.shape[1], np.int64)
-        for i in np.argsort(-often, kind="stable").tolist():
-            apart = [float((unique[:, i] != unique[:, c]).mean()) for c in centers]
-            if apart and min(apart) < ALIKE:
-                place[i] = int(np.argmin(apart))
-            else:
-                place[i] = len(centers)
-                centers.append(i)
-        return place[inverse.ravel()]
-
-    def foretold(
-        self, held: Int[np.ndarray, " where"], grid: Int[np.ndarray, " where"], most: int | None = None
-    ) -> float:
-        """Return the share of answers that what positions hold foretells, if exchanged where some input has it.
-
-        ``held`` has a code for each position, ``grid`` the place of each: its input's length and index. What no input
-        holds at a place need not be understood there. With ``most``, only so many places are looked at, evenly spread.
-        """
-        every = slice(None, None, 1 if most is None else max(1, len(self.places) // most))
-        places, said = self.places[every], self.said[every]
-        some = np.zeros((int(grid.max()) + 1, int(held.max()) + 1), bool)
-        some[grid, held] = True
-        given = held[self.sources]
-        natural = some[grid[places]][:, given]
-        kinds = int(said.max()) + 1
-        cell = (np.arange(len(places))[:, None] * some.shape[1] + given) * kinds + said
-        counts = np.bincount(cell[natural], minlength=len(places) * some.shape[1] * kinds)
-        return float(counts.reshape(-1, kinds).max(1).sum() / max(1, int(natural.sum())))

@@ -15,8 +15,9 @@ from janiform.decompile.known import answers, variables
 from janiform.decompile.neural.finish import Variable, expressed
 from janiform.decompile.observed.fits import Fit, fits
 from janiform.decompile.observed.located import located
+from janiform.decompile.observed.responses import Part
 from janiform.decompile.observed.statements import Statements
-from janiform.decompile.observed.watch import Part, Watched, watched
+from janiform.decompile.observed.watch import Watched, watched
 from janiform.errors import CompileError, MeaningError
 from janiform.ir.canonical.fitting import size
 from janiform.ir.canonical.form import canonical, canonical_hash
