@@ -96,6 +96,8 @@ class Settings(Options):
     """A folder of published checkpoints with their meta.json: measured instead of random programs."""
     assembled: Path | None = None
     """A folder for what Tracr compiles, made where it is missing: measured instead of random programs."""
+    ways: tuple[str, ...] = ("exact", "denoised", "neural", "observed")
+    """Which ways may be tried."""
     rows: Path = Path("out/decompile-compiled.jsonl")
     """Where the rows of random programs are kept."""
     seconds: float = 1e9
@@ -145,7 +147,7 @@ def trivial(form: jf.Program, signature: jf.Signature) -> bool:
     return len(kinds) == 1 or kinds["None"] > len(values) / 2
 
 
-def measured(d: Drawn, tier: str, pair: Pair) -> dict[str, Any]:
+def measured(d: Drawn, tier: str, pair: Pair, ways: tuple[Any, ...]) -> dict[str, Any]:
     """Decompile one program in one tier."""
     row: dict[str, Any] = {"seed": d.seed, "tier": tier, "size": size_of(d.form)}
     try:
@@ -157,7 +159,7 @@ def measured(d: Drawn, tier: str, pair: Pair) -> dict[str, Any]:
         row["sound"] = kept.exact
     start = time.process_time()
     try:
-        found = jf.decompile(disguised)
+        found = jf.decompile(disguised, ways=ways)
     except CannotDecompile as e:
         return row | {
             "seconds": time.process_time() - start,
@@ -171,6 +173,7 @@ def measured(d: Drawn, tier: str, pair: Pair) -> dict[str, Any]:
     return row | {
         "exact": exact,
         "functional": functional,
+        "method": found.method,
         "agreed": found.evidence.agreed / found.evidence.checked,
         "distance": found.evidence.weight_distance,
     }
@@ -225,7 +228,7 @@ def random_programs(options: Settings) -> None:
             pair = d.program.compile(signature=SIGNATURE) if todo else None
             for tier in todo:
                 assert pair is not None
-                rows.append(measured(d, tier, pair))
+                rows.append(measured(d, tier, pair, options.ways))
                 out.write(json.dumps(rows[-1]) + "\n")
                 out.flush()
     publish(

@@ -36,6 +36,13 @@ class Decompile:
     """Without --task: names of the classes of its output, where it is no pair."""
     causal: bool = False
     """Without --task: that attention sees only what came before, where a file of arrays cannot say it."""
+    ways: tuple[Literal["exact", "denoised", "neural", "observed"], ...] = (
+        "exact",
+        "denoised",
+        "neural",
+        "observed",
+    )
+    """Without --task: the ways that may be tried, in this order; the last can take half a minute."""
     circuit: bool = False
     """Of the model of a warm-up: tell the circuit alone, and look for no program."""
     inputs: int = 500
@@ -78,6 +85,7 @@ class Decompile:
                 vocab=self.vocab,
                 classes=self.classes,
                 causal=self.causal,
+                ways=self.ways,
                 seed=self.seed,
                 out=self.out,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
@@ -14,12 +14,24 @@ from janiform.cli.progress import progress
 from janiform.cli.words import read_tokens
 from janiform.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from janiform.decompile.choose import Method
+
 KEYS = ("program", "method", "exact", "checked", "exhaustive", "seconds")
 """What is printed as JSON; the rest goes into result.json."""
 
 
 def decompile_compiled(
-    file: str, *, vocab: str | None, classes: str | None, causal: bool, seed: int, out: Path | None
+    file: str,
+    *,
+    vocab: str | None,
+    classes: str | None,
+    causal: bool,
+    ways: Iterable[Method],
+    seed: int,
+    out: Path | None,
 ) -> Answer:
     """Decompile what a file holds, and write program.rasp and result.json to a folder where one is given."""
     import torch
@@ -34,7 +46,7 @@ def decompile_compiled(
         )
     torch.set_num_threads(1)
     names = [None if words is None else list(read_tokens(words)) for words in (vocab, classes)]
-    found = decompile(file, vocab=names[0], classes=names[1], causal=causal or None, seed=seed)
+    found = decompile(file, vocab=names[0], classes=names[1], causal=causal or None, ways=ways, seed=seed)
     facts = found.facts()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from janiform.decompile.observed.located import interchange
 from janiform.decompile.observed.way import observed
 from janiform.decompile.result import Decompiled
 from janiform.decompile.subject import Subject
-from janiform.errors import CompileError
+from janiform.errors import CompileError, InputError
 from janiform.ir.nodes import Value
 from janiform.ir.program import Program
 from janiform.ir.sample import rows_of
@@ -33,7 +33,9 @@ Way = Callable[[Subject], Iterator[Program]]
 ALIKE = 0.99
 """The least share of inputs on which the best program must agree with its model, else there is none."""
 
-WAYS: tuple[tuple[Literal["exact", "denoised", "neural", "observed"], Way, float], ...] = (
+Method = Literal["exact", "denoised", "neural", "observed"]
+
+WAYS: tuple[tuple[Method, Way, float], ...] = (
     ("exact", exact, ALIKE),
     ("denoised", denoised, 0.0),
     ("neural", neural, ALIKE),
@@ -61,6 +63,7 @@ def decompile(
     vocab: Iterable[Value] | None = None,
     classes: Iterable[Value] | None = None,
     causal: bool | None = None,
+    ways: Iterable[Method] = ("exact", "denoised", "neural", "observed"),
     limit: int = 20_000,
     draws: int = 1_000,
     seed: int = 0,
@@ -70,6 +73,7 @@ def decompile(
     ``given`` is a pair, of which only model and codec are looked at, a model, its weights by TransformerLens' names, a file
     of any of these (.safetensors, .npz), or a model that Tracr assembled. ``vocab`` and ``classes`` name the ids and the outputs of what has no names.
     Program and model are compared on every input up to the length that ``limit`` covers, and on ``draws`` longer ones.
+    ``ways`` are those that may be tried: the exact one takes a tenth of a second, the observational one up to half a minute.
 
     The exact way is tried first. Where it finds no program that the model computes, but weights are clearly those of one beside
     noise, that is returned as *denoised*, and its evidence says on how few inputs the model still agrees. Then the neural way
@@ -84,9 +88,10 @@ def decompile(
     ('exact', 120, True, 'bac')
     """
     start = time.perf_counter()
+    tried = _chosen(ways)
     what = subject(given, vocab=vocab, classes=classes, causal=causal)
     failures: list[CannotDecompile] = []
-    for method, way, least in WAYS:
+    for method, way, least in tried:
         best: tuple[Program, Evidence] | None = None
         try:
             for program in way(what):
@@ -115,6 +120,16 @@ def decompile(
             )
         )
     raise min(failures, key=lambda e: (e.residual is None, e is not failures[0])) from failures[-1]
+
+
+def _chosen(ways: Iterable[Method]) -> list[tuple[Method, Way, float]]:
+    """The ways of given names, in the order in which they are tried."""
+    names = tuple(ways)
+    known = [name for name, _, _ in WAYS]
+    if not names or (unknown := [n for n in names if n not in known]):
+        what = f"no way is called {unknown[0]!r}" if names else "no way is given"
+        raise InputError(f"{what}; there are {', '.join(known)}")
+    return [w for w in WAYS if w[0] in names]
 
 
 def compared(what: Subject, program: Program, *, limit: int, draws: int, seed: int) -> Evidence:

@@ -31,7 +31,7 @@ class Decompiled:
 
     program: Program
     signature: Signature
-    method: Literal["exact", "neural", "observed", "denoised"]
+    method: Literal["exact", "denoised", "neural", "observed"]
     evidence: Evidence
     seconds: float
     subject: Subject

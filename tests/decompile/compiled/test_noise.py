@@ -94,3 +94,13 @@ def test_the_nearest_number_is_found_where_single_classes_err():
     assert found is not None
     assert found.tolist() == list(range(10))
     assert nearest(rng.standard_normal((9, 4)), (0, 1, 2, 3), 1e-2) is None
+
+
+def test_only_the_ways_that_are_named_are_tried():
+    noisy = jf.parse(BROKEN["unlike"]).compile(signature=SIGNATURE).disguise(2, noise=0.001)
+    with pytest.raises(CannotDecompile):
+        jf.decompile(noisy, ways=["exact"])
+    with pytest.raises(jf.InputError, match="no way is called 'guess'; there are exact"):
+        jf.decompile(noisy, ways=["guess"])
+    with pytest.raises(jf.InputError, match="no way is given"):
+        jf.decompile(noisy, ways=[])
