@@ -1,8 +1,8 @@
 """Programs of weights that noise has kept from computing them: read, though model and program differ.
 
 Outputs cannot decide then. What is asked instead: scores and hidden units lie off their levels and lines, so that there is
-noise; the program is written almost without look-up tables, which noise makes irregular; and as much noise again, on the
-weights as they are, leaves the same reading.
+noise; however much is taken for noise, the reading is one; the program is written almost without look-up tables, which noise
+makes irregular; and more noise, on the weights as they are, leaves the same reading.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5
 """What is off by this share or less is rounding, and no noise."""
 
+LOUDEST = 0.05
+"""Beside more noise than this, nothing that is read is sure."""
+
 SHAKEN = 3e-4
 """How much noise is added, as a share of each weight."""
 
@@ -37,16 +40,14 @@ MOST_ROWS = 8
 
 def denoised(subject: Subject) -> Iterator[Program]:
     """Yield the program that weights hold beside noise; CannotDecompile where none is clear."""
-    found = sorted(readings(subject), key=lambda r: (rows_of(r[0]), size_of(r[0])))
-    if not found:
-        raise CannotDecompile("weights are read as no program, whatever is taken for noise")
+    found = list(readings(subject))
+    if len(found) < 2 or any(program != found[0][0] for program, _ in found):
+        raise CannotDecompile("what weights are read as depends on how much is taken for noise")
     program, noise = found[0][0], min(noise for _, noise in found)
-    if noise <= ROUNDING:
-        raise CannotDecompile("there is no noise that would keep the model from its program")
-    if rows_of(program) > MOST_ROWS:
-        raise CannotDecompile(
-            f"beside noise the weights hold irregular tables, of {rows_of(program):,} rows", noise
-        )
+    if not ROUNDING < noise <= LOUDEST:
+        raise CannotDecompile(f"noise of {noise:.1g} is not what keeps the model from its program")
+    if not size_of(program) or rows_of(program) > MOST_ROWS:
+        raise CannotDecompile("what weights hold beside noise is nothing, or irregular tables")
     same = sum(any(program == p for p, _ in readings(shaken(subject, seed))) for seed in range(COPIES))
     if 2 * same <= COPIES:
         raise CannotDecompile("weights are read as another program when they are shaken")
