@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import janiform as jf
+from janiform.decompile.compiled.exact import reading
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.levels import leveled
 from janiform.decompile.compiled.noise import denoised
@@ -14,6 +15,7 @@ from janiform.decompile.compiled.outputs import nearest
 from janiform.decompile.compiled.steps import written
 from janiform.decompile.given import subject
 from janiform.ir.canonical import canonical_hash
+from janiform.ir.sample import sample_program
 from janiform.model import Config, Transformer
 
 SIGNATURE = jf.Signature(range(5), 5)
@@ -104,3 +106,11 @@ def test_only_the_ways_that_are_named_are_tried():
         jf.decompile(noisy, ways=["guess"])
     with pytest.raises(jf.InputError, match="no way is given"):
         jf.decompile(noisy, ways=[])
+
+
+def test_tables_that_grow_beyond_all_bounds_are_refused():
+    rng = np.random.default_rng([184, 6])
+    program = sample_program(rng, SIGNATURE, int(rng.integers(1, 11)))
+    noisy = subject(program.compile(signature=SIGNATURE).disguise(184, noise=0.001))
+    with pytest.raises(CannotDecompile, match="tables that no program can say"):
+        reading(noisy, 1e-4)

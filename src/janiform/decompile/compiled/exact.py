@@ -59,12 +59,12 @@ def reading(subject: Subject, tolerance: float, *, lenient: bool = False) -> tup
     """
     net = of_model(subject.model)
     outlets = [_outlet(net, r) for r in subject.readouts]
-    mechanism, noise = read_mechanism(
-        net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance, lenient=lenient
-    )
-    if tolerance >= NOISY:
-        _refuse_large(mechanism)
     try:
+        mechanism, noise = read_mechanism(
+            net, subject.roles, subject.signature.vocab, outlets, tolerance=tolerance, lenient=lenient
+        )
+        if tolerance >= NOISY:
+            _refuse_large(mechanism)
         return concrete(normalize(mechanism)), noise
     except (CompileError, MeaningError) as e:
         raise CannotDecompile(f"the weights hold tables that no program can say: {e}") from None
