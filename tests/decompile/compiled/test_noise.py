@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 import janiform as jf
 from janiform.decompile.compiled.exact import reading
 from janiform.decompile.compiled.failure import CannotDecompile
-from janiform.decompile.compiled.levels import leveled
+from janiform.decompile.compiled.levels import leveled, snapped
 from janiform.decompile.compiled.noise import denoised
 from janiform.decompile.compiled.outputs import nearest
 from janiform.decompile.compiled.steps import written
@@ -84,6 +86,13 @@ def test_levels_are_told_from_what_only_bos_holds():
     assert len(np.unique(scores)) == 2
     assert (bos < -8_000).all()
     assert noise > 0
+
+
+def test_scores_far_apart_and_many_take_no_time():
+    start = time.process_time()
+    for n in (400, 200_000):
+        assert snapped(np.linspace(-1e8, 0.0, n), 1e-3).max() == 0
+    assert time.process_time() - start < 5
 
 
 def test_the_nearest_number_is_found_where_single_classes_err():

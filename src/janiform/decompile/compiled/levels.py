@@ -18,6 +18,9 @@ LEAST = 8.0
 SHARE = 0.3
 """How much of a step noise may move a level."""
 
+MANY = 10_000
+"""Of more different scores than this no common step is looked for."""
+
 BESIDE = 0.25
 """How much of a step noise may move BOS beside the level that it shares."""
 
@@ -55,14 +58,16 @@ def leveled(
 def snapped(beside: Float[np.ndarray, "*scores"], tolerance: float) -> Float[np.ndarray, "*scores"]:
     """Return scores at whole steps where they have a common one, else the means of those between wide gaps."""
     span = float(-beside.min())
-    for n in range(1, int(span / LEAST) + 1):
+    flat = beside.ravel()
+    some = np.unique(np.round(flat, 6))
+    finest = min(int(span / LEAST), int(1 / tolerance)) if len(some) <= MANY else 0
+    for n in range(1, finest + 1):
         step = span / n
         for _ in range(3):
-            whole = np.round(beside / step)
-            step = float((whole * beside).sum() / np.square(whole).sum())
-        if np.abs(beside - whole * step).max() <= min(SHARE * step, tolerance * span + 1):
-            return np.asarray(whole * step)
-    flat = beside.ravel()
+            whole = np.round(some / step)
+            step = float((whole * some).sum() / np.square(whole).sum())
+        if np.abs(some - whole * step).max() <= min(SHARE * step, tolerance * span + 1):
+            return np.asarray(np.round(beside / step) * step)
     order = np.argsort(flat, kind="stable")
     which = np.concatenate([[0], np.cumsum(np.diff(flat[order]) > LEAST)])
     means = np.bincount(which, weights=flat[order]) / np.bincount(which)
