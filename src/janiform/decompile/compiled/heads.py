@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field, added, alike, tidy
-from janiform.decompile.compiled.levels import NOISY, leveled
+from janiform.decompile.compiled.levels import leveled
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.rules import Scores, preference
 from janiform.decompile.compiled.stream import Average, Stream
@@ -151,7 +151,7 @@ def read_scores(
     at_bos = float(np.max(key.table @ q_bos, initial=-math.inf)) - float(k_bos @ q_bos)
     if not g.causal and at_bos > -TIE:
         raise CannotDecompile("BOS attends to tokens, so what it holds depends on the input", at_bos)
-    if stream.tolerance >= NOISY:
+    if stream.noisy:
         scores, bos, noise = leveled(scores, bos, query.places[g.queries[first]], stream.tolerance)
         stream.noise = max(stream.noise, noise)
     keys, maps, shape = [], [], []

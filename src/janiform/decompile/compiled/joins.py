@@ -29,6 +29,7 @@ NEAR = 1e-3
 """How far from a straight line, beside its rise, a part may be; under noise as far as ``LOOSE`` tolerances."""
 
 LOOSE, FAR = 5.0, 0.1
+"""So many tolerances, but never more than so far."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +43,17 @@ class Line:
     """Whether another count was subtracted."""
 
 
+def _near(tolerance: float) -> float:
+    """How far from a line is near, for what is taken for noise."""
+    return min(LOOSE * tolerance, FAR) if tolerance >= NEAR else NEAR
+
+
 def join_counts(parts: list[Field], placed: list[Quotient], g: Grid, tolerance: float = NEAR) -> list[Field]:
     """Write lines of several counts as a line of one, where their signed sum counts a selection of its own.
 
     ``placed`` are the relations of places that heads count: what they write is a number that the place decides.
     """
-    near = max(NEAR, min(LOOSE * tolerance, FAR) if tolerance >= NEAR else 0.0)
+    near = _near(tolerance)
     kept = list(parts)
     lines = {i: line for i, f in enumerate(parts) if (line := as_line(f, near)) is not None}
     places = [i for i, f in enumerate(parts) if f.keys == (PLACE,)]
@@ -184,7 +190,7 @@ class Averaged:
 
 def join_products(f: Field, averaged: dict[Source, Averaged], g: Grid, tolerance: float = NEAR) -> Field:
     """Write a mean times a count under one selection as a sum, and ask of a sum's count only whether it is 0."""
-    near = max(NEAR, min(LOOSE * tolerance, FAR) if tolerance >= NEAR else 0.0)
+    near = _near(tolerance)
     for m, c in itertools.permutations(f.keys, 2):
         if m.kind not in ("mean", "sum", "copy") or (m.kind != "copy" and m not in averaged):
             continue

@@ -1,7 +1,8 @@
 """Scores under noise: what was one level of attention becomes one number again.
 
-Compiled scores stand at levels with a common step, tens of logits apart; noise in the weights spreads each level. Levels
-are told by the gaps between them, and brought back to whole steps beside BOS where they have one.
+Compiled scores stand at levels with a common step, tens of logits apart; noise in the weights spreads each level. Keys are
+compared with one another and brought back to whole steps where they have one, else to the means between wide gaps; BOS, of
+which noise can be larger than a step, is at a level where it is near one.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import numpy as np
 from janiform.decompile.compiled import steps
 from janiform.decompile.compiled.fields import Field, added, nested, tidy, together, varies, without
 from janiform.decompile.compiled.joins import join_counts, join_products
-from janiform.decompile.compiled.levels import NOISY
 from janiform.decompile.compiled.network import Layer
 from janiform.decompile.compiled.stream import Stream
 from janiform.ir.canonical.mechanism import Source
@@ -53,14 +52,7 @@ def read_mlp(stream: Stream, layer: Layer) -> None:
         rest = sum((f.rows()[0][units] for f in raw if not set(f.keys) & set(keys)), before[units])
         whole = added(tidied)
         read = whole.table * size[units] + rest
-        if stream.tolerance >= NOISY:
-            flat, noise = steps.written(read.reshape(-1, len(units)), layer.W_out[units], stream.tolerance)
-            stream.noise = max(stream.noise, noise)
-            table = flat.reshape(*read.shape[:-1], -1)
-        else:
-            table = np.maximum(read, 0.0) @ layer.W_out[units]
-        written = Field(whole.keys, whole.maps, table)
-        found.append(written)
+        found.append(Field(whole.keys, whole.maps, _written(stream, read, layer.W_out[units])))
     largest = max((float(np.abs(f.table).max(initial=0.0)) for f in found), default=0.0)
     for f in found:
         f = tidy(_joined(stream, f, stream.tolerance * largest), stream.tolerance * largest)
@@ -69,9 +61,18 @@ def read_mlp(stream: Stream, layer: Layer) -> None:
     stream.bos = stream.bos + at_bos
 
 
+def _written(stream: Stream, read: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """What rectified units write, of what they read in each cell."""
+    if not stream.noisy:
+        return np.maximum(read, 0.0) @ out
+    flat, noise = steps.written(read.reshape(-1, len(out)), out, stream.tolerance)
+    stream.noise = max(stream.noise, noise)
+    return flat.reshape(*read.shape[:-1], -1)
+
+
 def _joined(stream: Stream, f: Field, tolerance: float) -> Field:
     """Join products before noise merges what stands between them, where there is any."""
-    if stream.tolerance < NOISY:
+    if not stream.noisy:
         return f
     return join_products(without(f, tolerance), stream.averaged, stream.grid, stream.tolerance)
 

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from janiform.decompile.compiled.fields import Field, added, alike, tidy
-from janiform.decompile.compiled.levels import NOISY
 from janiform.decompile.compiled.mlp import with_holes
 from janiform.decompile.compiled.stream import Stream
 from janiform.ir.canonical.mechanism import View
@@ -55,7 +54,7 @@ def read_output(stream: Stream, outlet: Outlet) -> View:
     if kind == "number":
         return _numbers_or_undefined(stream, W_U, b_U, classes)
     names = classes if classes is not None else tuple(range(W_U.shape[1]))
-    codes = nearest(whole.rows(), names, stream.tolerance) if stream.tolerance >= NOISY else None
+    codes = nearest(whole.rows(), names, stream.tolerance) if stream.noisy else None
     if codes is None:
         codes = whole.rows().argmax(-1)
     return View(reduced(whole.keys, whole.maps, codes.reshape(whole.table.shape[:-1])), names)

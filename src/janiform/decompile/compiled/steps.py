@@ -107,7 +107,6 @@ def _steps(read: np.ndarray, out: np.ndarray, tolerance: float) -> tuple[np.ndar
         for pair in pairs:
             middle = float(lines.knot[pair].mean())
             height = (lines.rise[pair[0]] - lines.rise[pair[1]]) / 2 * (1 if up else -1)
-            height = height * np.sign(lines.knot[pair[1]] - lines.knot[pair[0]])
             ramp = _ramp(np.sort(lines.knot[pair]), levels, c.grid, tolerance)
             total[levels > middle if up else levels < middle] += height * ramp
     for u in alone:

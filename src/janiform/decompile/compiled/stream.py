@@ -14,6 +14,7 @@ from jaxtyping import Float
 from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.compiled.fields import Field, alike, nested, tidy, together
 from janiform.decompile.compiled.joins import Averaged, join_counts
+from janiform.decompile.compiled.levels import NOISY
 from janiform.decompile.compiled.numbers import wholes
 from janiform.ir.canonical.attend import attend
 from janiform.ir.canonical.mechanism import Grid, Selection, Source, View
@@ -179,6 +180,11 @@ class Stream:
             if seen > self.tolerance * float(np.abs(u).max() * np.abs(matrix).max()):
                 raise CannotDecompile("something is read at BOS that depends on the input", seen)
         return self.bos @ matrix + bias
+
+    @property
+    def noisy(self) -> bool:
+        """Whether more than rounding is taken for noise."""
+        return self.tolerance >= NOISY
 
     @property
     def size(self) -> tuple[int, int]:
