@@ -79,7 +79,9 @@ def _readout(stream: Stream, outlet: Outlet, classes: tuple[Value, ...] | None) 
         if width == 1 or None in view.values:
             numbers = {v for v in (view.values if classes is None else classes) if is_number(v)}
             return Readout("output", "number", 0, width, tuple(sorted(numbers, key=order)))
-    values: tuple[Value, ...] = tuple(range(width - len(undefined))) if classes is None else classes
+    values: tuple[Value, ...] = tuple(range(width - len(undefined)))
+    if classes is not None:
+        values = tuple(v for v in classes if v not in undefined)
     if len(values) + len(undefined) != width:
         raise InputError(f"{len(values)} names for the {width - len(undefined)} classes of the output")
     return Readout("output", "category", 0, width, (*undefined, *values))

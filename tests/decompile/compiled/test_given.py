@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,23 +12,34 @@ from janiform.decompile.compiled.failure import CannotDecompile
 from janiform.decompile.given import subject
 from janiform.errors import FileError, InputError
 from janiform.interop.tracr import compiling, rasp
+from janiform.ir.canonical import canonical_hash
 
 HIST = jf.parse("hist = selector_width(select(tokens, tokens, ==));")
+
+
+SORT = jf.parse(
+    "smaller = selector_width(select(tokens, tokens, <)); sort = aggregate(select(smaller, indices, ==), tokens);"
+)
 
 
 def assembled(unembedding: bool) -> compiling.AssembledTransformerModel:
     """The histogram as a model in Tracr's form, as Tracr keeps it or with the unembedding."""
     same = rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ)
     model = compiling.compile_rasp_to_model(rasp.SelectorWidth(same), {"a", "b", "c"}, 4)
-    if unembedding:
-        return model
+    return model if unembedding else bare(model)
+
+
+def bare(
+    model: compiling.AssembledTransformerModel, outputs: object = None
+) -> compiling.AssembledTransformerModel:
+    """A model without its unembedding, as Tracr keeps it; ``outputs`` name its classes otherwise."""
 
     class Bare:
         params = {k: v for k, v in model.params.items() if k != "unembed"}
         model_config, input_encoder, output_encoder = (
             model.model_config,
             model.input_encoder,
-            model.output_encoder,
+            outputs or model.output_encoder,
         )
 
     return Bare()  # type: ignore[return-value]
@@ -38,6 +51,18 @@ def test_models_in_the_form_of_tracr(unembedding):
     assert found.evidence.exact and found.evidence.exhaustive
     assert found.subject.output == ("unembedding" if unembedding else "last component")
     assert len(set(found("aabc"))) == 2
+
+
+@pytest.mark.parametrize("named", [("a", "b", "c", "d"), (None, "a", "b", "c", "d")])
+def test_where_nothing_is_written_the_output_is_undefined(named):
+    """Tracr's ``sort_unique``, whose keys are unique: else a rank may be nobody's, and a rank that is somebody's is copied."""
+    smaller = rasp.SelectorWidth(rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.LT))
+    by_rank = rasp.Select(smaller, rasp.indices, rasp.Comparison.EQ)
+    model = compiling.compile_rasp_to_model(rasp.Aggregate(by_rank, rasp.tokens), set("abcd"), 5)
+    found = jf.decompile(bare(model, SimpleNamespace(encoding_map={v: i for i, v in enumerate(named)})))
+    assert found.method == "exact" and found.evidence.exact and found.evidence.exhaustive
+    assert canonical_hash(found.program, found.signature) == canonical_hash(SORT, found.signature)
+    assert found("bab") == ["a", "b", None]
 
 
 def test_arrays_without_biases_and_mlps_are_completed():

@@ -22,9 +22,9 @@ from janiform.decompile.compiled.rules import Scores, preference
 from janiform.decompile.compiled.stream import Average, Stream
 from janiform.ir.canonical.attend import attend
 from janiform.ir.canonical.mechanism import PAIR, PLACE, Grid
-from janiform.ir.canonical.reach import alike as one_value
+from janiform.ir.canonical.reach import alike as alike_keys
 from janiform.ir.canonical.reach import feasible, reach
-from janiform.ir.canonical.shown import occurring
+from janiform.ir.canonical.shown import occurring, one_value
 from janiform.ir.quotient import Quotient, first_seen, reduced
 
 TIE = 1.0
@@ -85,8 +85,10 @@ def read_head(
         return Field.of(view.function, vectors[0] + weights[:, None] * (offered - vectors[0])), None, offered
     selection = replace(found.selection, relation=feasible(found.selection.relation, g))
     single = selection.rule is not None or not found.left or reach(selection.relation, g).high <= 1
-    single = single or (stream.lenient and _apart(vectors))
-    if single or one_value(selection.relation, value, g):
+    single = single or alike_keys(selection.relation, value, g)
+    if not single and _apart(vectors):
+        single = stream.lenient or one_value(selection.relation, value, g, stream.tokens)
+    if single:
         view = attend(selection, value, names, "offered", "mean", g, single=single)
         rows = [offered if v == "offered" else vectors[names.index(str(v))] for v in view.values]
         return Field.of(view.function, np.array(rows)), None, offered

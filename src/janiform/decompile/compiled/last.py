@@ -20,6 +20,9 @@ from janiform.ir.nodes import Value
 LEVEL = 1e-2
 """Logits closer than this, beside the largest, are level."""
 
+NOTHING = 1e-2
+"""Where no more than this is written, beside the largest, nothing is."""
+
 
 def reads_last(stream: Stream, net: Network) -> bool:
     """Return whether the unembedding reads what the last component wrote, and decides for one class everywhere."""
@@ -41,7 +44,7 @@ def last_variable(stream: Stream, classes: tuple[Value, ...] | None) -> Outlet:
     """Return the columns that read what the last component wrote: its dimensions, or one for each of its values.
 
     Where ``classes`` are known and are more, dimensions beside those that nobody ever writes are values that do not occur.
-    Where they are not and nothing may be written at all, that is a class too, the first one, which is undefined.
+    Where nothing may be written at all, that is a class too, the first one, which is undefined: how softmax rounds decides nothing.
     Raises CannotDecompile where nothing is written after the embeddings.
     """
     written = last_vectors(stream)
@@ -54,17 +57,23 @@ def last_variable(stream: Stream, classes: tuple[Value, ...] | None) -> Outlet:
     others = other_vectors(stream)
     d = written.shape[1]
     if len(dims) < d and np.abs(others[:, dims]).max(initial=0.0) <= 1e-3 * np.abs(others).max(initial=1.0):
-        W_U = np.eye(d)[:, dims if classes is None else _filled(dims, others, len(classes))]
+        W_U = np.eye(d)[:, dims if classes is None else _filled(dims, others, len({*classes} - {None}))]
     else:
         W_U = _apart(written, others, size)
     b_U = np.zeros(W_U.shape[1])
     if W_U.shape[1] == 1:
         return Outlet("output", W_U, b_U, "number")
     parts, constant = stream.read(W_U, b_U)
-    empty = np.abs(added(parts).plus(constant).rows()).max(1) <= 0.5
-    if classes is not None or not empty.any():
+    rows = added(parts).plus(constant).rows()
+    sizes, heights = np.abs(rows).max(1), rows.max(1)
+    empty = sizes <= NOTHING * sizes.max(initial=0.0)
+    low = float(heights[empty].max(initial=-np.inf))
+    least = float(heights[~empty].min(initial=np.inf))
+    high = least / stream.grid.max_len if stream.lenient else least  # who is trusted to copy may average
+    if not -np.inf < low < high < np.inf:
         return Outlet("output", W_U, b_U, "category")
-    return Outlet("output", np.pad(W_U, ((0, 0), (1, 0))), np.array([0.5, *b_U]), "category", (None,))
+    bar = np.array([(low + high) / 2, *b_U])
+    return Outlet("output", np.pad(W_U, ((0, 0), (1, 0))), bar, "category", (None,))
 
 
 def _filled(dims: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:

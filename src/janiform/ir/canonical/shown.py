@@ -29,6 +29,7 @@ from janiform.ir.canonical.mechanism import (
     source_of,
 )
 from janiform.ir.canonical.prefer import by_rule
+from janiform.ir.canonical.reach import HIGHEST, LOWEST
 from janiform.ir.functions import is_number
 from janiform.ir.nodes import Value
 from janiform.ir.quotient import MAX_CELLS, Quotient, combine, compose, reduced
@@ -79,14 +80,9 @@ def occurring(relation: Quotient, g: Grid, tokens: int) -> Quotient | None:
     >>> occurring(same, grid(1, False), 2).table.tolist()
     [[1, 0], [0, 1]]
     """
-    sources = tuple(dict.fromkeys(source_of(k) for k in relation.keys))
-    made = Mechanism(g, tuple(range(tokens)), {"": View(Quotient(sources, (), np.zeros(())), ())})
-    if not listable(made):
+    run = _followed([relation], g, tokens)
+    if run is None:
         return None
-    run = _Run(made)
-    for s in made.sources():
-        if s.selection is not None:
-            run.follow(s)
     cells = np.arange(relation.table.size).reshape(relation.table.shape)
     found = np.zeros(relation.table.size, np.int64)
     of_cells = run.moved(Quotient(relation.keys, relation.maps, cells))
@@ -94,6 +90,40 @@ def occurring(relation: Quotient, g: Grid, tokens: int) -> Quotient | None:
         at = run.over_pairs(of_cells, i)
         found[at[np.broadcast_to(there, at.shape)]] = 1
     return Quotient(relation.keys, relation.maps, found.reshape(relation.table.shape))
+
+
+def one_value(relation: Quotient, value: Quotient, g: Grid, tokens: int) -> bool:
+    """Return whether keys that one query selects hold one value in every input; False where inputs cannot be listed.
+
+    >>> from janiform.ir.canonical.mechanism import grid
+    >>> same = Quotient((("key", TOKENS), ("query", TOKENS)), (np.arange(2), np.arange(2)), np.eye(2, dtype=int))
+    >>> token = Quotient((TOKENS,), (np.arange(2),), np.arange(2))
+    >>> one_value(same, token, grid(3, False), 2), one_value(Quotient.constant(1), token, grid(3, False), 2)
+    (True, False)
+    """
+    run = _followed([relation, value], g, tokens)
+    if run is None:
+        return False
+    held = run.moved(value)
+    for i, chosen in enumerate(run.chosen(run.moved(relation))):
+        at = run.over_positions(held, i)[:, None, :]
+        low, high = np.where(chosen, at, HIGHEST).min(2), np.where(chosen, at, LOWEST).max(2)
+        if (low < high).any():
+            return False
+    return True
+
+
+def _followed(functions: Sequence[Quotient], g: Grid, tokens: int) -> _Run | None:
+    """Every source of functions over all inputs; None where these cannot be listed."""
+    sources = tuple(dict.fromkeys(source_of(k) for f in functions for k in f.keys))
+    made = Mechanism(g, tuple(range(tokens)), {"": View(Quotient(sources, (), np.zeros(())), ())})
+    if not listable(made):
+        return None
+    run = _Run(made)
+    for s in made.sources():
+        if s.selection is not None:
+            run.follow(s)
+    return run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
