@@ -73,6 +73,29 @@ def test_what_is_frozen_stays(kind):
 
 
 @pytest.mark.parametrize("kind", [Step, Autograd])
+def test_a_step_is_that_of_an_optimizer_of_each_parameter(kind):
+    """Parameters lie side by side in a training; rate, decay, clipping and batches are as if each lay alone."""
+    budget = Budget(batch=8, steps=40, warmup=3, rate=1e-3, decay=0.1, clip=0.5, held=10)
+    engine, other, source = kind(model_of()), kind(model_of()), Made(TASK)
+    descent = Descent(engine, source, budget, {"pos_embed.W_pos": 0.5})
+    groups = [
+        {"params": [p], "weight_decay": 0.1 * ("W" in n), "rate": 0.5 if "W_pos" in n else 1.0}
+        for n, p in other.trained.items()
+    ]
+    optimizer = torch.optim.AdamW(groups)
+    for step in range(5):
+        descent.advance()
+        other.backward(source.rows(step * 8, step * 8 + 8))
+        torch.nn.utils.clip_grad_norm_(other.trained.values(), 0.5)
+        for group in optimizer.param_groups:
+            group["lr"] = group["rate"] * budget.rate_at(step)
+        optimizer.step()
+    # The gradient of b_K is 0 but for rounding, which AdamW makes as large as any.
+    for name in engine.trained.keys() - {f"blocks.{i}.attn.b_K" for i in range(2)}:
+        assert (engine.trained[name] - other.trained[name]).abs().max() < 1e-5, name
+
+
+@pytest.mark.parametrize("kind", [Step, Autograd])
 def test_a_restored_state_goes_on_to_the_same_weights(kind):
     def started() -> Descent:
         return Descent(kind(model_of()), Made(TASK), Budget(batch=8, steps=9, warmup=2, every=4, held=10))

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from janiform.errors import InputError
 from janiform.model import Config, Transformer
-from janiform.procedural import Step
+from janiform.procedural import Step, network
 from janiform.procedural.feeding import labels
 from janiform.tasks.procedural import Rows, read, rows
 
@@ -82,6 +82,16 @@ def test_shapes_of_models(layers, heads, width):
 def test_batches_of_any_size(number):
     task = read("haystack(pairs=5, symbols=20)")
     check(task, model_for(task), rows(task, 0, number))
+
+
+@pytest.mark.parametrize("places", [1, 20, 100, 5000])
+def test_however_many_sequences_go_side_by_side(places, monkeypatch):
+    """One at a time, whole turns of a loop, or all at once: the outcome is the same, and fits in its memory."""
+    monkeypatch.setattr(network, "PLACES", places)
+    task = read("set(symbols=9, longest=7, shortest=2)")
+    check(task, model_for(task), rows(task, 0, 300))
+    tape = network.Tape.of(model_for(task).config, task.width)
+    assert all(1 <= tape.lanes(n) and n * tape.lanes(n) <= tape.places for n in range(1, task.width))
 
 
 def test_gradients_at_the_beginning_of_training():

@@ -1,9 +1,10 @@
-"""What a training step of a tiny transformer is made of: loops over long rows of numbers, compiled by Numba.
+"""A way through a tiny transformer and back, and the loops over long rows of numbers it is made of, compiled by Numba.
 
 An activation is a matrix of features by places; a place is a position of one of a few sequences that go through the network side
 by side, position by position: place = position * lanes + lane. So every loop runs over neighbors in memory, attention too: the
 scores of all queries with the keys ``back`` positions before them are products of rows, one of them shifted. Every kernel adds to
-the gradients that it is given. Import it where Numba is needed only; compiled code is kept for the next process.
+the gradients that it is given. Import it where Numba is needed only; compiled code is kept for the next process, as long as its
+own file stays as it is: so what calls the loops stands here, too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ def kernel(signature):  # type: ignore[no-untyped-def]
     return numba.njit(signature, cache=True, fastmath=ORDERLESS, error_model="numpy", nogil=True)
 
 
-@numba.njit(cache=True, fastmath=ORDERLESS, error_model="numpy")
+def inner(function):  # type: ignore[no-untyped-def]
+    """Compile a function when a kernel calls it."""
+    return numba.njit(function, cache=True, fastmath=ORDERLESS, error_model="numpy")
+
+
+@inner
 def exp(x):  # type: ignore[no-untyped-def]
     """Approximate e ** x to 1e-7 of it in arithmetic that runs on many numbers at once (Cephes' expf)."""
     x = min(max(x, np.float32(-87.0)), np.float32(88.0))
@@ -45,9 +51,10 @@ def embed(tokens, W_E, W_pos, X):  # type: ignore[no-untyped-def]
     """Write the embeddings of tokens (position, lane)."""
     n, lanes = tokens.shape
     for t in range(n):
-        for lane in range(lanes):
-            for i in range(W_E.shape[1]):
-                X[i, t * lanes + lane] = W_E[tokens[t, lane], i] + W_pos[t, i]
+        for i in range(W_E.shape[1]):
+            x, shift = X[i][t * lanes : (t + 1) * lanes], W_pos[t, i]
+            for lane in range(lanes):
+                x[lane] = W_E[tokens[t, lane], i] + shift
 
 
 @kernel("void(i4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])")
@@ -62,53 +69,63 @@ def embed_back(tokens, dX, dW_E, dW_pos):  # type: ignore[no-untyped-def]
 
 @kernel("void(f4[:, :], f4[:, ::1], f4[:, ::1], i8, i8)")
 def multiply(W, X, Y, start, stop):  # type: ignore[no-untyped-def]
-    """Y += W X at the places from start to before stop; W has a multiple of 2 rows and of 4 columns."""
-    size = stop - start
-    for o in range(0, len(W), 2):
-        y, z = Y[o][start:stop], Y[o + 1][start:stop]
+    """Y += W X at the places from start to before stop; W has multiples of 4 rows and columns, which stay in registers."""
+    for o in range(0, len(W), 4):
+        y0, y1, y2, y3 = Y[o][start:stop], Y[o + 1][start:stop], Y[o + 2][start:stop], Y[o + 3][start:stop]
         for i in range(0, W.shape[1], 4):
-            v0, v1, v2, v3 = W[o, i], W[o, i + 1], W[o, i + 2], W[o, i + 3]
-            w0, w1, w2, w3 = W[o + 1, i], W[o + 1, i + 1], W[o + 1, i + 2], W[o + 1, i + 3]
-            a, b = X[i][start:stop], X[i + 1][start:stop]
-            c, d = X[i + 2][start:stop], X[i + 3][start:stop]
-            for n in range(size):
-                y[n] += v0 * a[n] + v1 * b[n] + v2 * c[n] + v3 * d[n]
-                z[n] += w0 * a[n] + w1 * b[n] + w2 * c[n] + w3 * d[n]
+            x0, x1, x2, x3 = (
+                X[i][start:stop],
+                X[i + 1][start:stop],
+                X[i + 2][start:stop],
+                X[i + 3][start:stop],
+            )
+            a0, a1, a2, a3 = W[o, i], W[o, i + 1], W[o, i + 2], W[o, i + 3]
+            b0, b1, b2, b3 = W[o + 1, i], W[o + 1, i + 1], W[o + 1, i + 2], W[o + 1, i + 3]
+            c0, c1, c2, c3 = W[o + 2, i], W[o + 2, i + 1], W[o + 2, i + 2], W[o + 2, i + 3]
+            d0, d1, d2, d3 = W[o + 3, i], W[o + 3, i + 1], W[o + 3, i + 2], W[o + 3, i + 3]
+            for n in range(stop - start):
+                p, q, r, s = x0[n], x1[n], x2[n], x3[n]
+                y0[n] += a0 * p + a1 * q + a2 * r + a3 * s
+                y1[n] += b0 * p + b1 * q + b2 * r + b3 * s
+                y2[n] += c0 * p + c1 * q + c2 * r + c3 * s
+                y3[n] += d0 * p + d1 * q + d2 * r + d3 * s
 
 
 @kernel("void(f4[:, ::1], f4[:, ::1], i8, i8, f4[:, ::1], f4[::1])")
 def multiply_back(X, dY, start, stop, dW, db):  # type: ignore[no-untyped-def]
     """Add the gradients of W, and of a vector that was added to W X; that of X is the product with the transposed W."""
-    size = stop - start
-    for o in range(0, len(dW), 2):
-        y, z = dY[o][start:stop], dY[o + 1][start:stop]
-        s = t = np.float32(0)
-        for n in range(size):
-            s += y[n]
-            t += z[n]
-        db[o] += s
-        db[o + 1] += t
+    zero = np.float32(0)
+    for o in range(0, len(dW), 4):
+        y0, y1 = dY[o][start:stop], dY[o + 1][start:stop]
+        y2, y3 = dY[o + 2][start:stop], dY[o + 3][start:stop]
+        a = b = c = d = zero
+        for n in range(stop - start):
+            a += y0[n]
+            b += y1[n]
+            c += y2[n]
+            d += y3[n]
+        db[o] += a
+        db[o + 1] += b
+        db[o + 2] += c
+        db[o + 3] += d
         for i in range(0, dW.shape[1], 4):
-            a, b = X[i][start:stop], X[i + 1][start:stop]
-            c, d = X[i + 2][start:stop], X[i + 3][start:stop]
-            s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = np.float32(0)
-            for n in range(size):
-                s0 += a[n] * y[n]
-                s1 += b[n] * y[n]
-                s2 += c[n] * y[n]
-                s3 += d[n] * y[n]
-                t0 += a[n] * z[n]
-                t1 += b[n] * z[n]
-                t2 += c[n] * z[n]
-                t3 += d[n] * z[n]
-            dW[o, i] += s0
-            dW[o, i + 1] += s1
-            dW[o, i + 2] += s2
-            dW[o, i + 3] += s3
-            dW[o + 1, i] += t0
-            dW[o + 1, i + 1] += t1
-            dW[o + 1, i + 2] += t2
-            dW[o + 1, i + 3] += t3
+            x0, x1, x2, x3 = (
+                X[i][start:stop],
+                X[i + 1][start:stop],
+                X[i + 2][start:stop],
+                X[i + 3][start:stop],
+            )
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
+            c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zero
+            for n in range(stop - start):
+                p, q, r, s = x0[n], x1[n], x2[n], x3[n]
+                a0, a1, a2, a3 = a0 + y0[n] * p, a1 + y0[n] * q, a2 + y0[n] * r, a3 + y0[n] * s
+                b0, b1, b2, b3 = b0 + y1[n] * p, b1 + y1[n] * q, b2 + y1[n] * r, b3 + y1[n] * s
+                c0, c1, c2, c3 = c0 + y2[n] * p, c1 + y2[n] * q, c2 + y2[n] * r, c3 + y2[n] * s
+                d0, d1, d2, d3 = d0 + y3[n] * p, d1 + y3[n] * q, d2 + y3[n] * r, d3 + y3[n] * s
+            for k, row in enumerate(((a0, a1, a2, a3), (b0, b1, b2, b3), (c0, c1, c2, c3), (d0, d1, d2, d3))):
+                for j in range(4):
+                    dW[o + k, i + j] += row[j]
 
 
 @kernel("void(f4[:, ::1], f4[::1], f4[::1], f4, i8, i8, f4[:, ::1], f4[::1], f4[:, ::1])")
@@ -188,9 +205,9 @@ def attend(Q, K, V, P, S, Y, lanes, first, last, scale):  # type: ignore[no-unty
             at = max(start, back * lanes)
             p, m, s, count = P[head, back][at:stop], highest[at:], total[at:], stop - at
             for n in range(count):
-                p[n] = exp((p[n] - m[n]) * scale)
-            for n in range(count):
-                s[n] += p[n]
+                e = exp((p[n] - m[n]) * scale)
+                p[n] = e
+                s[n] += e
             for c in range(head * size, (head + 1) * size):
                 y, v = Y[c][at:stop], V[c][at - back * lanes : stop - back * lanes]
                 for n in range(count):
@@ -236,37 +253,34 @@ def attend_back(Q, K, V, P, S, Y, dY, dQ, dK, dV, lanes, first, last, scale):  #
                 e[n] = (e[n] - a[n]) * p[n] * scale
             for c in range(head * size, (head + 1) * size):
                 behind = slice(at - back * lanes, stop - back * lanes)
-                g, dv = dY[c][at:stop], dV[c][behind]
-                for n in range(count):
-                    dv[n] += p[n] * g[n]
+                g, dv, q, dk = dY[c][at:stop], dV[c][behind], Q[c][at:stop], dK[c][behind]
                 k, dq = K[c][behind], dQ[c][at:stop]
                 for n in range(count):
+                    dv[n] += p[n] * g[n]
                     dq[n] += e[n] * k[n]
-                q, dk = Q[c][at:stop], dK[c][behind]
-                for n in range(count):
                     dk[n] += e[n] * q[n]
 
 
 @kernel("void(f4[:, ::1], f4[:, ::1], i8, i8)")
 def gelu(H, A, start, stop):  # type: ignore[no-untyped-def]
-    """A = GELU(H)."""
+    """A = GELU(H); H becomes its slope, by which the gradient of A is to be multiplied."""
+    one, two = np.float32(1), np.float32(2)
     for i in range(len(H)):
         h, a = H[i][start:stop], A[i][start:stop]
         for n in range(stop - start):
             x = h[n]
-            a[n] = x / (np.float32(1) + exp(np.float32(-2) * ROOT * (x + CUBIC * x * x * x)))
+            s = one / (one + exp(-two * ROOT * (x + CUBIC * x * x * x)))
+            a[n] = x * s
+            h[n] = s + x * s * (one - s) * two * ROOT * (one + np.float32(3) * CUBIC * x * x)
 
 
 @kernel("void(f4[:, ::1], f4[:, ::1], i8, i8)")
 def gelu_back(H, dA, start, stop):  # type: ignore[no-untyped-def]
-    """Turn the gradient of A into that of H."""
+    """Turn the gradient of A into that of H, given the slope."""
     for i in range(len(H)):
         h, d = H[i][start:stop], dA[i][start:stop]
         for n in range(stop - start):
-            x = h[n]
-            s = np.float32(1) / (np.float32(1) + exp(np.float32(-2) * ROOT * (x + CUBIC * x * x * x)))
-            steep = np.float32(2) * ROOT * (np.float32(1) + np.float32(3) * CUBIC * x * x)
-            d[n] *= s + x * s * (np.float32(1) - s) * steep
+            d[n] *= h[n]
 
 
 @kernel("UniTuple(f8, 2)(f4[:, ::1], i8, i4[::1], f4[::1], i8, i8)")
@@ -302,3 +316,158 @@ def cross_entropy(L, vocab, target, weight, start, stop):  # type: ignore[no-unt
     for n in range(size):
         L[t[n], start + n] -= w[n]
     return loss, right
+
+
+@inner
+def begin(Y, b, start, stop):  # type: ignore[no-untyped-def]
+    """Begin a sum with a bias, (1, features)."""
+    for i in range(len(Y)):
+        Y[i][start:stop] = b[0, i]
+
+
+@inner
+def clear(Y, start, stop):  # type: ignore[no-untyped-def]
+    """Begin a sum with nothing."""
+    for i in range(len(Y)):
+        Y[i][start:stop] = 0
+
+
+@inner
+def add(X, b, Y, start, stop):  # type: ignore[no-untyped-def]
+    """Y = X + b."""
+    for i in range(len(Y)):
+        x, y, shift = X[i][start:stop], Y[i][start:stop], b[0, i]
+        for n in range(stop - start):
+            y[n] = x[n] + shift
+
+
+@inner
+def part(memory, where, k):  # type: ignore[no-untyped-def]
+    """Return the k-th matrix of those that lie in memory; ``where`` says of each where it begins, its rows and columns."""
+    at, rows, columns = where[k, 0], where[k, 1], where[k, 2]
+    return memory[at : at + rows * columns].reshape((rows, columns))
+
+
+@inner
+def four(memory, where, k):  # type: ignore[no-untyped-def]
+    """Return four matrices that follow one another."""
+    return (
+        part(memory, where, k),
+        part(memory, where, k + 1),
+        part(memory, where, k + 2),
+        part(memory, where, k + 3),
+    )
+
+
+@kernel("void(f4[::1], i8[:, ::1], f4[::1], i8[:, ::1], i8, i8, i8, i8, i8, f4, f4)")
+def forward(W, at, T, room, i, heads, lanes, first, last, eps, scale):  # type: ignore[no-untyped-def]
+    """Go through the i-th block, at positions before ``first`` no further than keys and values."""
+    w1, b1, w2, b2 = four(W, at, 2 + 16 * i)
+    W_Q, W_K, W_V, W_O = four(W, at, 6 + 16 * i)
+    b_Q, b_K, b_V, b_O = four(W, at, 10 + 16 * i)
+    W_in, W_out, b_in, b_out = four(W, at, 14 + 16 * i)
+    X, H1, R1, Z1 = four(T, room, 16 * i)
+    Q, K, V, P = four(T, room, 4 + 16 * i)
+    S, Y, middle, H2 = four(T, room, 8 + 16 * i)
+    R2, Z2, pre, post = four(T, room, 12 + 16 * i)
+    out = part(T, room, 16 * i + 16)
+    start, stop = first * lanes, last * lanes
+    norm(X, w1[0], b1[0], eps, 0, stop, H1, R1[0], Z1)
+    begin(Q, b_Q, start, stop)
+    multiply(W_Q, Z1, Q, start, stop)
+    begin(K, b_K, 0, stop)
+    multiply(W_K, Z1, K, 0, stop)
+    begin(V, b_V, 0, stop)
+    multiply(W_V, Z1, V, 0, stop)
+    attend(Q, K, V, P.reshape((heads, len(P) // heads, P.shape[1])), S, Y, lanes, first, last, scale)
+    add(X, b_O, middle, start, stop)
+    multiply(W_O, Y, middle, start, stop)
+    norm(middle, w2[0], b2[0], eps, start, stop, H2, R2[0], Z2)
+    begin(pre, b_in, start, stop)
+    multiply(W_in, Z2, pre, start, stop)
+    gelu(pre, post, start, stop)
+    add(middle, b_out, out, start, stop)
+    multiply(W_out, post, out, start, stop)
+
+
+@kernel("void(f4[::1], f4[::1], i8[:, ::1], f4[::1], i8[:, ::1], i8, i8, i8, i8, i8, i8, f4)")
+def backward(W, G, at, T, room, back, i, heads, lanes, first, last, scale):  # type: ignore[no-untyped-def]
+    """Turn the gradient of what the i-th block gave into that of what it read; its place is the ``back``-th in memory."""
+    w1, b1, w2, b2 = four(W, at, 2 + 16 * i)
+    W_Q, W_K, W_V, W_O = four(W, at, 6 + 16 * i)
+    W_in, W_out, b_in, b_out = four(W, at, 14 + 16 * i)
+    dw1, db1, dw2, db2 = four(G, at, 2 + 16 * i)
+    dW_Q, dW_K, dW_V, dW_O = four(G, at, 6 + 16 * i)
+    db_Q, db_K, db_V, db_O = four(G, at, 10 + 16 * i)
+    dW_in, dW_out, db_in, db_out = four(G, at, 14 + 16 * i)
+    X, H1, R1, Z1 = four(T, room, 16 * i)
+    Q, K, V, P = four(T, room, 4 + 16 * i)
+    S, Y, middle, H2 = four(T, room, 8 + 16 * i)
+    R2, Z2, pre, post = four(T, room, 12 + 16 * i)
+    dX, dZ, dQ, dK = four(T, room, back)
+    dV, dY, dA = part(T, room, back + 4), part(T, room, back + 5), part(T, room, back + 6)
+    start, stop = first * lanes, last * lanes
+    multiply_back(post, dX, start, stop, dW_out, db_out[0])
+    clear(dA, start, stop)
+    multiply(W_out.T, dX, dA, start, stop)
+    gelu_back(pre, dA, start, stop)
+    multiply_back(Z2, dA, start, stop, dW_in, db_in[0])
+    clear(dZ, start, stop)
+    multiply(W_in.T, dA, dZ, start, stop)
+    norm_back(H2, R2[0], w2[0], dZ, start, stop, dX, dw2[0], db2[0])
+    multiply_back(Y, dX, start, stop, dW_O, db_O[0])
+    clear(dY, start, stop)
+    multiply(W_O.T, dX, dY, start, stop)
+    pattern = P.reshape((heads, len(P) // heads, P.shape[1]))
+    attend_back(Q, K, V, pattern, S, Y, dY, dQ, dK, dV, lanes, first, last, scale)
+    clear(dZ, 0, stop)
+    multiply_back(Z1, dQ, start, stop, dW_Q, db_Q[0])
+    multiply(W_Q.T, dQ, dZ, start, stop)
+    multiply_back(Z1, dK, 0, stop, dW_K, db_K[0])
+    multiply(W_K.T, dK, dZ, 0, stop)
+    multiply_back(Z1, dV, 0, stop, dW_V, db_V[0])
+    multiply(W_V.T, dV, dZ, 0, stop)
+    norm_back(H1, R1[0], w1[0], dZ, 0, stop, dX, dw1[0], db1[0])
+
+
+@kernel(
+    "UniTuple(f8, 2)(i4[:, ::1], i4[::1], f4[::1], i8, i8, f4[::1], f4[::1], i8[:, ::1], f4[::1], i8[:, ::1], "
+    "i8, i8, i8, f4, f4, b1)"
+)
+def through(tokens, target, weight, first, last, W, G, at, T, room, layers, heads, vocab, eps, scale, learn):  # type: ignore[no-untyped-def]
+    """Return the loss of sequences side by side, and how many targets have the largest logit alone; add to gradients G to ``learn``.
+
+    ``tokens`` are (position, lane), targets and their weights in the loss by place. Targets are predicted at positions from
+    ``first`` to before ``last``; the last block and the logits are computed there only. W and G are laid out by ``at``, the
+    memory T by ``room``, as ``network`` does it.
+    """
+    lanes = tokens.shape[1]
+    start, stop = first * lanes, last * lanes
+    W_E, W_pos = part(W, at, 0), part(W, at, 1)
+    end = 2 + 16 * layers
+    w, b, W_U, b_U = four(W, at, end)
+    X, H, R, Z = four(T, room, 16 * layers)
+    logits, dX, dZ = (
+        part(T, room, 16 * layers + 4),
+        part(T, room, 16 * layers + 5),
+        part(T, room, 16 * layers + 6),
+    )
+    embed(tokens, W_E, W_pos, part(T, room, 0))
+    for i in range(layers):
+        forward(W, at, T, room, i, heads, lanes, first if i == layers - 1 else 0, last, eps, scale)
+    norm(X, w[0], b[0], eps, start, stop, H, R[0], Z)
+    begin(logits, b_U, start, stop)
+    multiply(W_U, Z, logits, start, stop)
+    found = cross_entropy(logits, vocab, target, weight, start, stop)
+    if learn:
+        dw, db, dW_U, db_U = four(G, at, end)
+        multiply_back(Z, logits, start, stop, dW_U, db_U[0])
+        clear(dZ, start, stop)
+        multiply(W_U.T, logits, dZ, start, stop)
+        clear(dX, 0, stop)
+        norm_back(H, R[0], w[0], dZ, start, stop, dX, dw[0], db[0])
+        for k in range(layers):
+            i = layers - 1 - k
+            backward(W, G, at, T, room, 16 * layers + 5, i, heads, lanes, first if k == 0 else 0, last, scale)
+        embed_back(tokens, dX, part(G, at, 0), part(G, at, 1))
+    return found

@@ -69,16 +69,18 @@ class Made:
         least, longest = lengths(self.task)
         groups = np.arange(start // self.alike, -(-stop // self.alike), dtype=np.uint64)
         drawn = row_keys(stream(write(self.task), seed, "lengths"), groups) % np.uint64(longest - least + 1)
-        parts = []
-        for group, length in zip(groups.tolist(), (drawn + np.uint64(least)).tolist()):
-            first, last = max(start, group * self.alike), min(stop, (group + 1) * self.alike)
-            parts.append(rows(of_length(self.task, length), first, last, seed=seed, split=split))
+        each = np.repeat(drawn + np.uint64(least), self.alike)[start % self.alike :][: stop - start]
         tokens = np.full((stop - start, self.width), self.task.pad, np.uint16)
-        at = 0
-        for part in parts:
-            tokens[at : at + len(part), : part.tokens.shape[1]] = part.tokens
-            at += len(part)
-        begin, end = (np.concatenate([getattr(part, name) for part in parts]) for name in ("begin", "end"))
+        begin, end = np.empty((2, stop - start), np.int32)
+        for length in np.unique(each).tolist():
+            # All rows between the first and the last are made: at one stroke that takes less time than those wanted, piece by piece.
+            mine = np.flatnonzero(each == length)
+            first = int(mine[0])
+            made = rows(
+                of_length(self.task, length), start + first, start + int(mine[-1]) + 1, seed=seed, split=split
+            )
+            tokens[mine, : made.tokens.shape[1]] = made.tokens[mine - first]
+            begin[mine], end[mine] = made.begin[mine - first], made.end[mine - first]
         return Rows(tokens, begin, end)
 
 

@@ -7,6 +7,7 @@ may change them in between.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from types import ModuleType
 
@@ -17,7 +18,7 @@ from janiform.errors import InputError
 from janiform.model.config import Config
 from janiform.model.transformer import Transformer
 from janiform.procedural.engine import Engine, Outcome
-from janiform.procedural.network import BY, Floats, Group, Network, Tape, Weights
+from janiform.procedural.network import BY, Floats, Layout, Tape
 from janiform.tasks.procedural import Rows
 
 
@@ -37,26 +38,35 @@ class Step(Engine):
         if reason := unfit(model.config):
             raise InputError(f"the fast step takes {reason}")
         self._kernels = _kernels()
+        self._layout = Layout.of(model.config, {n: tuple(p.shape) for n, p in self.parameters.items()})
         self._tape: Tape | None = None
+        config = model.config
+        scale = np.float32(1 / math.sqrt(config.d_head))
+        self._numbers = config.n_layers, config.n_heads, config.d_vocab, np.float32(config.eps), scale
 
     def backward(self, some: Rows) -> Outcome:
         """Set the ``grad`` of every parameter to that of the mean loss over the targets of some rows."""
         weights = self._weights()
-        gradients = {name: np.zeros_like(w) for name, w in weights.items()}
-        outcome = self._run(some, weights, gradients)
-        for name, p in self.parameters.items():
-            p.grad = torch.from_numpy(_unpacked(name, gradients[name], p.shape))
+        gradients = np.zeros_like(weights)
+        outcome = self._run(some, weights, gradients, True)
+        given = torch.from_numpy(gradients[self._layout.given])
+        parameters = list(self.parameters.values())
+        for p, g in zip(parameters, given.split([p.numel() for p in parameters])):
+            p.grad = g.view(p.shape)
         return outcome
 
     def evaluate(self, some: Rows) -> Outcome:
         """Return the outcome of some rows without gradients."""
-        return self._run(some, self._weights(), None)
+        weights = self._weights()
+        return self._run(some, weights, weights, False)
 
-    def _weights(self) -> Weights:
-        return {name: _packed(name, p.detach().numpy()) for name, p in self.parameters.items()}
+    def _weights(self) -> Floats:
+        """Return a copy of the parameters as kernels take them."""
+        parts = [p.detach().numpy().reshape(-1) for p in self.parameters.values()]
+        return np.concatenate([*parts, np.zeros(1, np.float32)])[self._layout.taken]
 
-    def _run(self, some: Rows, weights: Weights, gradients: Weights | None) -> Outcome:
-        """Add up what groups of sequences of like length give, and add to the gradients where there are any."""
+    def _run(self, some: Rows, weights: Floats, gradients: Floats, learn: bool) -> Outcome:
+        """Add up what groups of sequences of like length give, and add to the gradients to ``learn``."""
         width, config = some.tokens.shape[1] - 1, self.model.config
         if not 1 <= width <= config.n_ctx or some.tokens.max(initial=0) >= config.d_vocab:
             raise InputError(
@@ -65,53 +75,24 @@ class Step(Engine):
             )
         if self._tape is None or self._tape.width < width:
             self._tape = Tape.of(config, width)
-        network = Network(self._kernels, config, self._tape, weights, gradients, self.tied)
         begin, end = np.maximum(some.begin, 1), some.end
         targets = int(np.maximum(end - begin, 0).sum())
-        order, lanes = np.argsort(end, kind="stable"), self._tape.lanes
-        loss = right = 0.0
-        for at in range(0, len(order), lanes):
-            rows = order[at : at + lanes]
-            first, last = int(begin[rows].min()) - 1, int(end[rows].max()) - 1
+        memory = weights, gradients, self._layout.at, self._tape.memory, self._tape.room
+        order, at, loss, right = np.argsort(-end, kind="stable"), 0, 0.0, 0.0
+        while at < len(order):
+            rows = order[at : at + self._tape.lanes(int(end[order[at]]) - 1)]
+            at += len(rows)
+            first, last = int(begin[rows].min()) - 1, int(end[rows[0]]) - 1
             if first >= last:
                 continue
             tokens = some.tokens[rows, : last + 1].T.astype(np.int32, order="C")
             place = np.arange(1, last + 1)[:, None]
             asked = (place >= begin[rows]) & (place < end[rows])
             weight = (asked.ravel() / max(targets, 1)).astype(np.float32)
-            found = network.run(Group(tokens[:-1], tokens[1:].ravel(), weight, first, last))
+            group = tokens[:-1], tokens[1:].ravel(), weight, first, last
+            found = self._kernels.through(*group, *memory, *self._numbers, learn)
             loss, right = loss + found[0], right + found[1]
         return Outcome(loss, targets, int(right))
-
-
-def _packed(name: str, w: Floats) -> Floats:
-    """Return a copy of a weight as kernels take it: outputs by inputs, heads one after another, tokens filled up."""
-    match name.rsplit(".", 1)[-1]:
-        case "W_Q" | "W_K" | "W_V":
-            w = w.transpose(0, 2, 1).reshape(-1, w.shape[1])
-        case "W_O":
-            w = w.reshape(-1, w.shape[2]).T
-        case "W_in" | "W_out" | "W_U":
-            w = w.T
-        case "b_Q" | "b_K" | "b_V":
-            w = w.reshape(-1)
-    if name in ("embed.W_E", "unembed.W_U", "unembed.b_U") and len(w) % BY:
-        w = np.concatenate([w, np.zeros((-len(w) % BY, *w.shape[1:]), np.float32)])
-    return np.array(w, np.float32, order="C")
-
-
-def _unpacked(name: str, w: Floats, shape: torch.Size) -> Floats:
-    """Undo ``_packed``."""
-    match name.rsplit(".", 1)[-1]:
-        case "W_Q" | "W_K" | "W_V":
-            w = w.reshape(shape[0], shape[2], shape[1]).transpose(0, 2, 1)
-        case "W_O" | "W_in" | "W_out":
-            w = w.T
-        case "W_U":
-            w = w[: shape[1]].T
-        case "W_E" | "b_U":
-            w = w[: shape[0]]
-    return np.ascontiguousarray(w).reshape(shape)
 
 
 def unfit(config: Config) -> str | None:
