@@ -146,16 +146,12 @@ def main(options: Settings) -> None:
     if options.quick:
         for _, one in arms:
             one["take"] = [f"{word}-quick" for word in one.get("take", [])]
-    warm, fine = {}, {}
-    for stage in ((None, IDENTITY, f"shuffled({IDENTITY})"), (SET, f"shuffled({SET})")):
-        for seed in seeds:  # one after another, so that the first are done when the last are not
-            own = [one for one in given if one["seed"] == seed and one["task"] in stage]
-            for one, run in zip(own, sweep(tiny, own, place / "warmups", workers=options.workers)):
-                warm[one["task"], seed] = run["result"]
-            mine = [(arm, one) for arm, one in arms if one["seed"] == seed and arm.warmup in stage]
-            done = sweep(tiny, [pinned(one) for _, one in mine], place / "trainings", workers=options.workers)
-            for (arm, _), run in zip(mine, done):
-                fine[arm.name, seed] = run["result"]
+    # Two sweeps, and not two of each seed: each starts its processes, and they take seconds to begin.
+    found = sweep(tiny, given, place / "warmups", workers=options.workers)
+    warm = {(one["task"], one["seed"]): run["result"] for one, run in zip(given, found)}
+    taken = [pinned(one) for _, one in arms]
+    found = sweep(tiny, taken, place / "trainings", workers=options.workers)
+    fine = {(arm.name, one["seed"]): run["result"] for (arm, one), run in zip(arms, found)}
 
     rows, data = [], []
     for arm in chosen:
@@ -180,10 +176,10 @@ def main(options: Settings) -> None:
         )
     mastery = []
     for task in tasks:
-        found = [warm[task, seed] for seed in seeds]
-        accuracy = " / ".join(f"{100 * r['curve'][-1]['accuracy']:.1f}" for r in found)
-        taken = " / ".join(f"{r['curve'][-1]['step']:,}" for r in found)
-        mastery.append([task, accuracy, taken, mean(r["tokens"] for r in found) / 1e6])
+        results = [warm[task, seed] for seed in seeds]
+        accuracy = " / ".join(f"{100 * r['curve'][-1]['accuracy']:.1f}" for r in results)
+        ended = " / ".join(f"{r['curve'][-1]['step']:,}" for r in results)
+        mastery.append([task, accuracy, ended, mean(r["tokens"] for r in results) / 1e6])
     total = sum(result["cpu_seconds"] for result in [*warm.values(), *fine.values()])
     says = (
         f"Best accuracy on held-out rows of `{HAYSTACK}` in {steps:,} steps, each seed; GPT-2 of 2 blocks, 4 heads, width 16. "
