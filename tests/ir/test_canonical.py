@@ -10,8 +10,10 @@ from rewritten import WAYS, rewritten
 
 from janiform.errors import CompileError
 from janiform.ir.canonical import behavior_hash, canonical, canonical_hash
-from janiform.ir.canonical.concrete import concrete
+from janiform.ir.canonical.abstract import abstract
+from janiform.ir.canonical.concrete import concrete, length, written
 from janiform.ir.canonical.form import normal_form
+from janiform.ir.canonical.normal import normalize
 from janiform.ir.program import Program
 from janiform.ir.rewrite import equivalent
 from janiform.ir.sample import sample_program
@@ -70,6 +72,17 @@ def test_equal_forms_have_equal_hashes_and_these_equal_behavior(one, other, sign
 def test_what_inputs_show_of_a_program_means_the_same(seed, signature, size):
     p = drawn(seed, signature, size)
     assert equivalent(p, concrete(normal_form(p, signature)), signature, limit=2_000, draws=500)
+
+
+@given(SEEDS, signatures(longest=5), st.integers(1, 8))
+def test_leaving_out_what_no_input_meets_makes_no_form_longer_and_another_program_of_none(
+    seed, signature, size
+):
+    p = drawn(seed, signature, size)
+    c = canonical(p, signature)
+    every_cell, _ = written(normalize(abstract(p, signature)))
+    assert length(c) <= length(every_cell)
+    assert c == every_cell or canonical_hash(c, signature) == canonical_hash(p, signature)
 
 
 @given(SEEDS, signatures(longest=4))
@@ -132,6 +145,40 @@ DIGITS = Signature(range(4), 4)
 )
 def test_what_no_input_shows_is_no_part_of_the_hash(one, other):
     assert canonical_hash(parse(one), DIGITS) == canonical_hash(parse(other), DIGITS)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (
+            COUNT + "x = 9 if n > 3 and m == 2 else n + m;",
+            "x = selector_width(select(tokens, indices, key == 0)) + selector_width(select(tokens, tokens, ==));",
+        ),
+        (
+            COUNT + "x = 3 if n > 3 and m == 2 else m;",
+            "x = selector_width(select(tokens, indices, key == 0));",
+        ),
+        (
+            "s = aggregate_sum(select(indices, indices, <) and select(tokens, tokens, <), tokens); x = s % 7;",
+            "x = aggregate_sum(select(indices, indices, <) and select(tokens, tokens, <), tokens);",
+        ),
+    ],
+    ids=["counts that do not meet", "a variable that only such cells read", "sums that no input has"],
+)
+def test_a_form_does_not_say_what_no_input_meets(text, form):
+    p = parse(text)
+    c = canonical(p, DIGITS)
+    assert c == canonical(parse(form), DIGITS) == parse(form)
+    assert length(c) < length(written(normalize(abstract(p, DIGITS)))[0])
+    assert equivalent(p, c, DIGITS)
+    assert canonical_hash(p, DIGITS) == canonical_hash(c, DIGITS)
+
+
+def test_where_inputs_cannot_be_listed_every_cell_is_said():
+    p = parse(COUNT + "x = (n + m) % 59;")
+    wide = Signature(range(4), 30)
+    assert canonical(p, wide) == written(normalize(abstract(p, wide)))[0]
+    assert "%" in str(canonical(p, wide))
 
 
 def test_where_inputs_cannot_be_listed_every_cell_counts():

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from janiform.errors import FunctionError
+from janiform.ir.canonical.partial import FREE, is_partial, merged, settled, where, whole
 from janiform.ir.functions import (
     Apply,
     Arg,
@@ -34,6 +35,15 @@ MAX_KNOWN = 20_000
 PLAIN = 9
 """An expression of this size is taken without looking for another."""
 
+SHORT = 1
+"""An expression of this size is taken without asking what inputs meet."""
+
+WIDEST = 2_000
+"""Of tables with more cells all are said."""
+
+MOST = 20_000
+"""An expression of more words, as often as it has cells to be tried on, is not tried where inputs leave cells free."""
+
 FEW = 6
 """A question that tells more classes apart is not asked."""
 
@@ -41,12 +51,21 @@ X, Y = Arg(0), Arg(1)
 _KNOWN: dict[object, Fn] = {}
 
 
-def fit(function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequence[Value]) -> Fn:
+def fit(
+    function: Quotient,
+    names: Sequence[tuple[Value, ...]],
+    results: Sequence[Value],
+    met: np.ndarray | None = None,
+) -> Fn:
     """Return an expression of ``Arg(i)``, the value of variable i, for a function of variables with values ``names``.
+
+    Combinations of values that are not ``met`` may be taken to anything, where that makes it smaller.
 
     >>> table = np.add.outer(np.arange(4), np.arange(3)) % 4
     >>> fit(Quotient.of("xy", table), [(0, 1, 2, 3), (0, 1, 2)], (0, 1, 2, 3))
     Apply(op='%', args=(Apply(op='+', args=(Arg(index=0), Arg(index=1))), Lit(value=4)))
+    >>> fit(Quotient.of("xy", table), [(0, 1, 2, 3), (0, 1, 2)], (0, 1, 2, 3), np.add.outer(np.arange(4), np.arange(3)) < 4)
+    Apply(op='+', args=(Arg(index=0), Arg(index=1)))
     """
     key = (
         tuple(tuple(map(identity, n)) for n in names),
@@ -54,10 +73,13 @@ def fit(function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequenc
         tuple(m.tobytes() for m in function.maps),
         function.table.shape,
         function.table.tobytes(),
+        b"" if met is None else met.tobytes(),
     )
     found = _KNOWN.get(key)
     if found is None:
         found = _checked(function, names, results)
+        if met is not None and size(found) > SHORT and met.size <= WIDEST and not met.all():
+            found = _on_what_is_met(function, names, results, met, size(found)) or found
         if len(_KNOWN) >= MAX_KNOWN:
             _KNOWN.clear()
         _KNOWN[key] = found
@@ -93,8 +115,24 @@ def _checked(function: Quotient, names: Sequence[tuple[Value, ...]], results: Se
     return _lookup(function, names, results, total=True)
 
 
+def _on_what_is_met(
+    function: Quotient,
+    names: Sequence[tuple[Value, ...]],
+    results: Sequence[Value],
+    met: np.ndarray,
+    most: int,
+) -> Fn | None:
+    """Fit where cells that are not met are free; None where what is found is not smaller than ``most``, or has no value on some."""
+    table = np.where(met, function.full(function.keys, met.shape), FREE)
+    partial = Quotient(function.keys, tuple(map(np.arange, met.shape)), table)
+    found = _fit(partial, names, results)
+    if size(found) >= most or size(found) * met.size > MOST:
+        return None
+    return found if _says(found, partial, names, results) else None
+
+
 def _says(f: Fn, function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequence[Value]) -> bool:
-    """Whether an expression gives the table's result for every combination of values."""
+    """Whether an expression gives the table's result for every combination of values, and some value for those that are free."""
     shape = [len(n) for n in names]
     full = function.full(function.keys, shape)
     for cell, code in np.ndenumerate(full):
@@ -102,6 +140,8 @@ def _says(f: Fn, function: Quotient, names: Sequence[tuple[Value, ...]], results
             got = f(*(n[i] for n, i in zip(names, cell, strict=True)))
         except FunctionError:
             return False
+        if code == FREE:
+            continue
         want = results[int(code)]
         if not (same(got, want) and isinstance(got, bool) == isinstance(want, bool)):
             return False
@@ -109,9 +149,11 @@ def _says(f: Fn, function: Quotient, names: Sequence[tuple[Value, ...]], results
 
 
 def _fit(function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequence[Value]) -> Fn:
-    tidy = reduced(function.keys, function.maps, function.table)
+    tidy, own = settled(function, names)
     if len(tidy.keys) < len(function.keys):
-        return _placed_fit(tidy, function.keys, names, results)
+        places = [function.keys.index(k) for k in tidy.keys]
+        return substitute(_fit(tidy, own, results), tuple(map(Arg, places)))
+    function, names = tidy, own
     if not function.keys:
         return Lit(results[int(function.table)])
     strict = _strict(function, names, results)
@@ -138,7 +180,8 @@ def _strict(function: Quotient, names: Sequence[tuple[Value, ...]], results: Seq
         kept = [*names[:i], tuple(n[j] for j in rest), *names[i + 1 :]]
         inner = _placed_fit(defined, function.keys, kept, results)
         at_hole = function.at(function.keys[i], np.array([hole]), "hole")
-        if not at_hole.keys and results[int(at_hole.table)] is None and i in arguments(inner):
+        said, _ = settled(at_hole, [n for k, n in zip(function.keys, kept, strict=True) if k in at_hole.keys])
+        if not said.keys and results[int(said.table)] is None and i in arguments(inner):
             return inner
         outer = _placed_fit(at_hole, function.keys, kept, results)
         return Apply("if", (Apply("defined", (Arg(i),)), inner, outer))
@@ -149,14 +192,15 @@ def _placed_fit(
     part: Quotient, keys: Sequence[object], names: Sequence[tuple[Value, ...]], results: Sequence[Value]
 ) -> Fn:
     """Fit a function of some of the variables, with the arguments of all."""
-    where = [list(keys).index(k) for k in part.keys]
-    return substitute(_fit(part, [names[i] for i in where], results), tuple(Arg(i) for i in where))
+    places = [list(keys).index(k) for k in part.keys]
+    return substitute(_fit(part, [names[i] for i in places], results), tuple(map(Arg, places)))
 
 
 def _lookup(
     function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequence[Value], *, total: bool = False
 ) -> Fn:
     """The table over classes, each named by a value of its own; the most frequent result is the default."""
+    function = merged(function) if is_partial(function) else function
     parts, labels = [], []
     for i, (m, n) in enumerate(zip(function.maps, names, strict=True)):
         first, _ = first_seen(m)
@@ -168,12 +212,12 @@ def _lookup(
     for axis, (m, n) in enumerate(zip(function.maps, names, strict=True)):
         if len(labels[axis]) == len(n):
             table = table.take(m, axis)
-    usual = Counter(c for c in table.ravel().tolist()).most_common()
+    usual = Counter(c for c in table.ravel().tolist() if c != FREE).most_common()
     default = min((c for c, k in usual if k == usual[0][1]), default=0)
     rows = tuple(
         (tuple(labels[a][i] for a, i in enumerate(cell)), results[int(c)])
         for cell, c in np.ndenumerate(table)
-        if int(c) != default or any(labels[a][i] is None for a, i in enumerate(cell))
+        if int(c) != FREE and (int(c) != default or any(labels[a][i] is None for a, i in enumerate(cell)))
     )
     return Lookup(tuple(parts), rows, Lit(results[default]))
 
@@ -332,6 +376,7 @@ def _through_pairs(
         return
     full = function.full(function.keys, [len(n) for n in names])
     wanted = full.ravel()
+    known = wanted != FREE
     left, right = (list(n) for n in names)
     if all(is_number(v) for v in (*left, *right)):
         x, y = np.array(left, float)[:, None], np.array(right, float)[None, :]
@@ -344,13 +389,14 @@ def _through_pairs(
             (Apply("abs", (Apply("-", (X, Y)),)), np.abs(x - y)),
         ]
         for f, t in numbers:
-            found = _outer(f, t.ravel(), wanted, results)
+            found = _outer(f, t.ravel()[known], wanted[known], results)
             if found is not None:
                 yield _compared(found)
         return
     equal = np.array([[identity(a) == identity(b) for b in right] for a in left])
-    codes = [int(full[equal][0]) if equal.any() else 0, int(full[~equal][0]) if not equal.all() else 0]
-    if equal.any() and (np.where(equal, codes[0], codes[1]) == full).all():
+    said = full != FREE
+    codes = [int(full[w & said][0]) if (w & said).any() else 0 for w in (equal, ~equal)]
+    if equal.any() and ((np.where(equal, codes[0], codes[1]) == full) | ~said).all():
         yield substitute(fit_one((True, False), [results[c] for c in codes]), (Apply("==", (X, Y)),))
 
 
@@ -390,16 +436,17 @@ def _by_cases(
     function: Quotient, names: Sequence[tuple[Value, ...]], results: Sequence[Value]
 ) -> Iterator[Fn]:
     """Ask which of two classes a value is of, and go on with the rest."""
-    fewest = min(int(m.max()) + 1 for m in function.maps)
+    maps = merged(function).maps if is_partial(function) else function.maps
+    fewest = min(int(m.max()) + 1 for m in maps)
     if fewest > FEW:
         return
-    for axis, (m, n) in enumerate(zip(function.maps, names, strict=True)):
+    for axis, (m, n) in enumerate(zip(maps, names, strict=True)):
         k = function.keys[axis]
         classes = int(m.max()) + 1
         if classes != fewest:
             continue
         for c in range(classes if classes > 2 else 1):
-            inside = function.at(k, np.flatnonzero(m == c)[:1], "one")
+            inside = where(function, k, np.flatnonzero(m == c))
             outside = np.flatnonzero(m != c)
             rest = function.at(k, outside, k)
             if classes > 2 and len(rest.keys) + len(inside.keys) >= 2 * len(function.keys) - 1:
@@ -452,6 +499,8 @@ def _put_together(
     n = len(function.keys)
     if n < 3:
         return
+    if is_partial(function):
+        function = whole(function)
     best: tuple[float, int, int] | None = None
     for i in range(n):
         for j in range(i + 1, n):

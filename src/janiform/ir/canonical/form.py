@@ -18,9 +18,9 @@ from jaxtyping import Int
 
 from janiform.ir.canonical.abstract import abstract
 from janiform.ir.canonical.concrete import concrete
+from janiform.ir.canonical.listed import as_shown
 from janiform.ir.canonical.mechanism import Mechanism
-from janiform.ir.canonical.normal import attended, digest, normalize, rounded
-from janiform.ir.canonical.shown import listable, shown
+from janiform.ir.canonical.normal import digest, normalize, rounded
 from janiform.ir.evaluate import Run
 from janiform.ir.functions import identity
 from janiform.ir.nodes import Value
@@ -28,9 +28,6 @@ from janiform.ir.program import Program
 from janiform.ir.quotient import first_seen
 from janiform.ir.rewrite import batches, count_inputs
 from janiform.ir.semantics import Signature
-
-ROUNDS = 6
-"""So often tables are said again: where one variable goes, what it was made of is read by one less."""
 
 
 def canonical(program: Program, signature: Signature) -> Program:
@@ -71,23 +68,6 @@ def normal_form(program: Program, signature: Signature) -> Mechanism:
     [1, 3]
     """
     return as_shown(normalize(abstract(program, signature)))
-
-
-def as_shown(normal: Mechanism) -> Mechanism:
-    """Return what inputs show of a mechanism in normal form, in normal form, where inputs can be listed."""
-    found = normal
-    if not listable(found):
-        return found
-    known = digest(found)
-    for _ in range(ROUNDS):
-        less = shown(found)
-        if less is found:
-            break
-        found, before = normalize(attended(less)), known
-        known = digest(found)
-        if known == before:
-            break
-    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ from janiform.ir.nodes import And, Indices, Map, Not, Or, Select, Selector, Sequ
 from janiform.ir.quotient import Quotient, combine, reduced
 
 if TYPE_CHECKING:
-    from janiform.ir.canonical.concrete import Writer
+    from janiform.ir.canonical.writing import Writer
 
 FEW = 6
 """Up to so many classes of places a relation is written case by case."""

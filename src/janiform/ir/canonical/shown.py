@@ -28,6 +28,7 @@ from janiform.ir.canonical.mechanism import (
     lifted,
     source_of,
 )
+from janiform.ir.canonical.partial import filled
 from janiform.ir.canonical.prefer import by_rule
 from janiform.ir.canonical.reach import HIGHEST, LOWEST
 from janiform.ir.functions import is_number
@@ -90,6 +91,21 @@ def occurring(relation: Quotient, g: Grid, tokens: int) -> Quotient | None:
         at = run.over_pairs(of_cells, i)
         found[at[np.broadcast_to(there, at.shape)]] = 1
     return Quotient(relation.keys, relation.maps, found.reshape(relation.table.shape))
+
+
+def everywhere(mechanism: Mechanism) -> dict[Source, list[np.ndarray]]:
+    """Return the codes of every source over all inputs, which can be listed: for each length an array of (inputs, positions).
+
+    >>> from janiform.ir.canonical.mechanism import grid
+    >>> view = View(Quotient((TOKENS,), (np.arange(2),), np.arange(2)), ("a", "b"))
+    >>> [c.tolist() for c in everywhere(Mechanism(grid(2, False), ("a", "b"), {"x": view}))[TOKENS]]
+    [[[0], [1]], [[0, 0], [0, 1], [1, 0], [1, 1]]]
+    """
+    run = _Run(mechanism)
+    for s in mechanism.sources():
+        if s.selection is not None:
+            run.hold(s)
+    return run.codes
 
 
 def one_value(relation: Quotient, value: Quotient, g: Grid, tokens: int) -> bool:
@@ -190,6 +206,13 @@ class _Run:
         if s not in self.views:
             self.views[s] = Quotient((made,), (np.arange(len(made.values)),), back)
         self.codes[made] = [self.held(made, p, i) for i, p in enumerate(picked)]
+
+    def hold(self, s: Source) -> None:
+        """See what a source holds, as it is made."""
+        assert s.selection is not None
+        chosen = self.chosen(s.selection.relation)
+        picked = [self.picked(c, s.selection.rule, s.selection.score, i) for i, c in enumerate(chosen)]
+        self.codes[s] = [self.held(s, p, i) for i, p in enumerate(picked)]
 
     def its_own(self, value: Quotient, picked: list[np.ndarray]) -> bool:
         """Whether every query finds itself, and nothing else than what it holds itself."""
@@ -427,54 +450,6 @@ def said_again(
     table, classes = filled(table)
     maps = [c[row] for c, row in zip(classes, rows, strict=True)]
     return reduced(tuple(keys[a] for a in axes), tuple(maps), table)
-
-
-def filled(table: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return a table without cells of -1, and the class of each row along each axis.
-
-    Rows become one where they say nothing different; what then is still unsaid is said like the nearest cell on an axis.
-
-    >>> table, classes = filled(np.array([[0, 1, -1], [-1, 1, 2], [3, -1, 2]]))
-    >>> table.tolist(), [c.tolist() for c in classes]
-    ([[0, 1, 2], [3, 3, 2]], [[0, 0, 1], [0, 1, 2]])
-    """
-    classes = [np.arange(n) for n in table.shape]
-    before = 0
-    while table.size != before and (table < 0).any():
-        before = table.size
-        for axis in reversed(range(table.ndim)):
-            rows = np.moveaxis(table, axis, 0)
-            kept, which = compatible(rows.reshape(len(rows), -1))
-            table = np.moveaxis(kept.reshape(len(kept), *rows.shape[1:]), 0, axis)
-            classes[axis] = which[classes[axis]]
-    while (table < 0).any():
-        for axis in reversed(range(table.ndim)):
-            table = _along(table, axis)
-    return table, classes
-
-
-def compatible(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join each row to the first one before it that says nothing different, and return what is left and which each row became."""
-    kept = rows[:0]
-    which = np.zeros(len(rows), np.int64)
-    for i, row in enumerate(rows):
-        fits = ((kept == row) | (kept < 0) | (row < 0)).all(1)
-        if fits.any():
-            which[i] = k = int(fits.argmax())
-            kept[k] = np.where(kept[k] < 0, row, kept[k])
-        else:
-            which[i] = len(kept)
-            kept = np.concatenate([kept, row[None]])
-    return kept, which
-
-
-def _along(table: np.ndarray, axis: int) -> np.ndarray:
-    """Fill each cell like the nearest that is known along one axis."""
-    lines = np.moveaxis(table, axis, -1)
-    n = lines.shape[-1]
-    far = np.where(lines[..., None, :] >= 0, np.abs(np.subtract.outer(np.arange(n), np.arange(n))), n)
-    near = np.take_along_axis(lines, far.argmin(-1), -1)
-    return np.moveaxis(np.where(lines >= 0, lines, near), -1, axis)
 
 
 def _decided(codes: np.ndarray, results: np.ndarray) -> bool:
