@@ -14,14 +14,14 @@ from typing import Any
 import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
 from beside.results import Options, Table, publish
-from procedural_transfer import IDENTITY, SET, folder
+from procedural_transfer import REPEATING, SET, folder
 
 from janiform.model import read_model
 from janiform.procedural import circuit
 from janiform.procedural.circuit import RASP
 from janiform.tasks.procedural import read
 
-TASKS = {"identity": IDENTITY, "Set": SET, "shuffled Set": f"shuffled({SET})"}
+TASKS = {"identity": REPEATING, "Set": SET, "shuffled Set": f"shuffled({SET})"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def main(options: Settings) -> None:
         for seed in range(2 if options.quick else options.seeds):
             place = Path(folder(task, seed)) / "model"
             # Heads that copy are read on rows that a shuffled task does not have.
-            found = circuit(read_model(place), read(IDENTITY if name == "identity" else SET), options.inputs)
+            found = circuit(read_model(place), read(REPEATING if name == "identity" else SET), options.inputs)
             told = {
                 role.selector: f"{' '.join(f'{layer}.{head}' for layer, head in role.heads)} ({role.without:.2f})"
                 for role in found.roles

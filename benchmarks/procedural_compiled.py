@@ -19,7 +19,7 @@ from typing import Any
 import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
 from beside.results import Options, Table, publish
-from procedural_transfer import GOOD, HAYSTACK, IDENTITY, flat, interval, wilson
+from procedural_transfer import GOOD, HAYSTACK, REPEATING, flat, interval, wilson
 
 from janiform.procedural import tiny
 from janiform.train import sweep
@@ -114,7 +114,7 @@ def at_once(task: str, layers: int, heads: int, width: int, noise: float, seed: 
 
 def warmup(seed: int, steps: int, place: Path) -> dict[str, Any]:
     """Return the settings of a warm-up on identity, which leaves its model where ``model_of`` says."""
-    own = {"task": IDENTITY, "width": 24, "alike": True, "steps": steps, "seed": seed}
+    own = {"task": REPEATING, "width": 24, "alike": True, "steps": steps, "seed": seed}
     return flat("tiny-warmup") | own | {"out": model_of("identity", seed, place)}
 
 
@@ -189,7 +189,7 @@ def main(options: Settings) -> None:
     ]
     says = (
         f"Accuracy on held-out rows of `{HAYSTACK}` before any step, and at best behind the first of {steps:,} steps; GPT-2 of 2 "
-        f"blocks, 4 heads, width 24. The warm-ups, `{IDENTITY}`, {right} % right, took {tokens:.1f} M tokens each. All of it, the other tables "
+        f"blocks, 4 heads, width 24. The warm-ups, `{REPEATING}`, {right} % right, took {tokens:.1f} M tokens each. All of it, the other tables "
         f"too, took {total:,.0f} CPU seconds:"
     )
     tables.append(Table(says, headings, arms))

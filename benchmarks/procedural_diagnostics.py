@@ -14,7 +14,7 @@ from typing import Any
 import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
 from beside.results import Options, Table, publish
-from procedural_transfer import IDENTITY, KEPT, SET, flat, folder, interval, warmups
+from procedural_transfer import KEPT, REPEATING, SET, flat, folder, interval, warmups
 from procedural_transfer import Settings as Transfer
 
 from janiform.procedural import pinned, tiny
@@ -30,8 +30,8 @@ WARM = Transfer().warmup_steps
 ARMS: tuple[tuple[str, str | None, str], ...] = (
     ("none", None, ""),
     ("Set, attention", SET, "attention"),
-    ("identity, attention", IDENTITY, "attention"),
-    ("identity, full", IDENTITY, "full"),
+    ("identity, attention", REPEATING, "attention"),
+    ("identity, full", REPEATING, "full"),
 )
 
 
@@ -61,7 +61,7 @@ def main(options: Settings) -> None:
     seeds, tasks = range(options.seeds), TASKS
     if options.quick:
         seeds, tasks, options = range(2), TASKS[:1], Settings(steps=50, workers=options.workers, quick=True)
-    given = warmups([SET, IDENTITY], seeds, 100 if options.quick else WARM, options.quick)
+    given = warmups([SET, REPEATING], seeds, 100 if options.quick else WARM, options.quick)
     sweep(tiny, given, KEPT / ("quick" if options.quick else "") / "warmups", workers=options.workers)
     runs = [
         (task, name, settings(task, w, p, s, options)) for s in seeds for task in tasks for name, w, p in ARMS

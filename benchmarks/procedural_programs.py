@@ -15,7 +15,7 @@ import beside  # noqa: F401  (one thread, before NumPy)
 import torch
 import tyro
 from beside.results import Options, Table, publish
-from procedural_transfer import IDENTITY, KEPT, SET, folder, warmups
+from procedural_transfer import KEPT, REPEATING, SET, folder, warmups
 from procedural_transfer import Settings as Transfer
 
 from janiform.decompile.trained.pipeline import Settings as Decompiling
@@ -26,9 +26,9 @@ from janiform.procedural.transfer import Taken
 from janiform.tasks.procedural import Transduction, read
 from janiform.train import sweep
 
-REVERSE = IDENTITY.replace("identity", "reverse")
+REVERSE = REPEATING.replace("identity", "reverse")
 TASKS = {
-    "identity": IDENTITY,
+    "identity": REPEATING,
     "reverse": REVERSE,
     "Set": SET,
 }

@@ -1,6 +1,7 @@
 """Warm tiny models up, move parts of them, and train on a haystack: what helps, and the controls that should not.
 
     python benchmarks/procedural_transfer.py --workers 2 --write
+    python benchmarks/procedural_transfer.py --few --workers 2 --write
 
 Each arm is several seeds, of the warm-up and of the training after it alike. Runs are kept in out/benchmarks/procedural_transfer,
 so a script that was stopped goes on; remove that folder to begin anew. CPU seconds are of one core, warm-up apart from training.
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any, Literal
+from typing import Any
 
 import beside  # noqa: F401  (one thread, before NumPy)
 import tyro
@@ -28,7 +29,9 @@ from janiform.train import sweep
 KEPT = Path("out/benchmarks/procedural_transfer")
 HAYSTACK = "haystack(pairs=10, symbols=64)"
 SET = "set(symbols=33, longest=12, shortest=2)"
-IDENTITY = "identity(symbols=33, longest=12, shortest=2)"
+IDENTITY = "identity(symbols=64, longest=12, shortest=2)"
+REPEATING = "identity(symbols=33, longest=12, shortest=2)"
+"""Over so few symbols most words repeat one, so that what stood before a place does not say what comes next."""
 GOOD, MASTERED = 0.95, 0.9
 T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """Student's quantiles of 97.5 % by the number of seeds."""
@@ -52,17 +55,19 @@ class Arm:
         return flat("tiny-finetune") | own
 
 
-ARMS = (
-    Arm("no warm-up", "plateau"),
-    Arm("Set, attention", "learned", SET),
-    Arm("identity, attention", "learned", IDENTITY),
-    Arm("Set, MLP", "plateau", SET, "mlp"),
-    Arm("Set, attention, each matrix shuffled", "plateau", SET, "attention", True),
-    Arm("shuffled Set, attention", "plateau", f"shuffled({SET})"),
-    Arm("identity, MLP", "plateau", IDENTITY, "mlp"),
-    Arm("identity, attention, each matrix shuffled", "plateau", IDENTITY, "attention", True),
-    Arm("shuffled identity, attention", "plateau", f"shuffled({IDENTITY})"),
-)
+def controlled(name: str, task: str) -> tuple[Arm, ...]:
+    """Return the arms of a warm-up: its attention, and the controls of it."""
+    return (
+        Arm(f"{name}, attention", "learned", task),
+        Arm(f"{name}, MLP", "plateau", task, "mlp"),
+        Arm(f"{name}, attention, each matrix shuffled", "plateau", task, "attention", True),
+        Arm(f"shuffled {name}, attention", "plateau", f"shuffled({task})"),
+    )
+
+
+NONE = Arm("no warm-up", "plateau")
+ARMS = (NONE, *controlled("identity", IDENTITY))
+FEW = (NONE, *controlled("Set", SET), *controlled("identity", REPEATING))
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,8 @@ class Settings(Options):
     """Processes at a time."""
     steps: int = 2000
     """Of the training on the haystack, at most."""
-    only: Literal["set", "identity"] | None = None
-    """Arms of one warm-up, beside no warm-up."""
+    few: bool = False
+    """Warm-ups over 33 symbols instead, of Set too."""
     warmup_steps: int = 8000
     """Of a warm-up, at most; those that are never mastered take them all."""
 
@@ -139,7 +144,7 @@ def main(options: Settings) -> None:
     if options.quick:
         shutil.rmtree(KEPT / "quick", ignore_errors=True)
     place = KEPT / "quick" if options.quick else KEPT
-    chosen = [a for a in ARMS if options.only is None or options.only in (a.warmup or options.only)]
+    chosen = FEW if options.few else ARMS
     tasks = list(dict.fromkeys(a.warmup for a in chosen if a.warmup is not None))
     given = warmups(tasks, seeds, longest, options.quick)
     arms = [(arm, arm.settings(s, steps)) for s in seeds for arm in chosen]
@@ -192,8 +197,8 @@ def main(options: Settings) -> None:
         Table("The warm-ups themselves:", ["task", "accuracy %, each seed", "steps", "M tokens"], mastery),
     ]
     publish(
-        "transfer",
-        "What a warm-up moves",
+        "transfer-few" if options.few else "transfer",
+        "Over few symbols, and Set" if options.few else "What a warm-up moves",
         tables,
         {"arms": data, "cpu_seconds": total},
         options,
