@@ -49,8 +49,7 @@ lint: $(READY)
 bench: $(READY)
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script --quick; done
 
-# What a warm-up moves, and its controls: five seeds of each, on two cores. It goes on where it was stopped; how long it takes
-# is in docs/results/procedural.md.
+# What a warm-up moves, and its controls: five seeds of each, on two cores in under ten minutes. It goes on where it was stopped.
 bench-procedural: $(READY)
 	$(BIN)/python benchmarks/procedural_transfer.py --workers 2
 
