@@ -94,16 +94,15 @@ def test_a_source_that_has_changed_is_noticed(tmp_path):
 
 
 def test_it_is_resumed_after_kill_9(tmp_path):
-    """The command line, killed at some moment after its first validations."""
-    budget = {"steps": 600, "every": 40, "batch": 16}
-    plan = training(budget=budget)
-    folder = tmp_path / "run"
-    words = [sys.executable, "-m", "janiform", "finetune", TASK]
+    """The command line, killed at some moment after its first validations, gone on with, and beside one that was not killed."""
+    folder, whole = tmp_path / "run", tmp_path / "whole"
+    janiform = [sys.executable, "-m", "janiform", "finetune"]
     options = {"steps": 600, "batch": 16, "warmup": 3, "every": 40, "held": 40, "rate": 5e-3, "decay": 1e-3}
-    words += [w for name, value in options.items() for w in (f"--{name}", str(value))]
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("")
-    process = subprocess.Popen([*words, "--recipe", str(recipe), "--out", str(folder)])
+    words = [*janiform, TASK, *(w for name, value in options.items() for w in (f"--{name}", str(value)))]
+    words += ["--recipe", str(recipe), "--out"]
+    process = subprocess.Popen([*words, str(folder)])
     try:
         ends = time.monotonic() + 400  # a busy machine takes long to compile
         while len(read_log(folder / "log.jsonl")) < 4 and time.monotonic() < ends:
@@ -114,9 +113,11 @@ def test_it_is_resumed_after_kill_9(tmp_path):
         process.wait()
     before = len(read_log(folder / "log.jsonl"))
     assert 4 <= before < 16 and not (folder / "result.json").exists()
-    found, whole = resume(folder), run(plan)
-    assert same(found.model, whole.model)
-    assert [line["step"] for line in read_log(folder / "log.jsonl")] == [p.step for p in whole.curve]
+    for rest in ([*janiform, "--resume", str(folder)], [*words, str(whole)]):
+        subprocess.run(rest, check=True, capture_output=True, timeout=300)
+    assert same(read_model(folder / "model"), read_model(whole / "model"))
+    steps = [[line["step"] for line in read_log(f / "log.jsonl")] for f in (folder, whole)]
+    assert steps[0] == steps[1] == [*range(0, 601, 40)]
 
 
 def test_two_processes_learn_what_one_does(tmp_path):
